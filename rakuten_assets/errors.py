@@ -1,0 +1,47 @@
+"""Every error that this project raises on purpose.
+
+Each message says three things: what is wrong, where (file, row, value), and how to mend it. A caller
+catches `RakutenAssetsError` to tell a refusal with a way out from a defect.
+"""
+
+
+class RakutenAssetsError(Exception):
+    """Base of the family."""
+
+
+class SettingsError(RakutenAssetsError):
+    """A setting (environment variable or `.env` line) has a value that is not allowed."""
+
+
+class CatalogError(RakutenAssetsError):
+    """The challenge's folder or one of its CSV files breaks the contract."""
+
+
+class ManifestError(RakutenAssetsError):
+    """Rows, shards and stored results do not fit together."""
+
+
+class UndecodableImageError(RakutenAssetsError):
+    """An image's bytes do not decode whole.
+
+    Attributes:
+        reason: a code of `rakuten_assets.integrity.reasons.Reason`.
+        detail: what the decoder said, for a person.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class WeightsError(RakutenAssetsError):
+    """A weights file is missing, damaged, or does not belong to the backbone."""
+
+
+class EngineError(RakutenAssetsError):
+    """An inference engine or a precision cannot run on this machine."""
+
+
+class StoreError(RakutenAssetsError):
+    """A stored file is missing, damaged or does not match what asked for it."""
