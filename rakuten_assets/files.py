@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 from upath import UPath
 
@@ -19,14 +19,14 @@ TEMPORARY_SUFFIX = ".partial"
 _CHUNK_BYTES = 1 << 20
 
 
-def is_local(path: Path | UPath) -> bool:
+def is_local(path: Path | UPath) -> TypeGuard[Path]:
     """Whether `path` lies on a file system that this process can memory-map."""
     return isinstance(path, Path) and getattr(path, "protocol", "") in ("", "file", "local")
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary local path beside `target`; on success it becomes `target`, on an error it is removed.
+    """Yield a temporary path beside `target`; at the end it becomes `target`, on an error it is removed.
 
     For writers that need a path (a memory map, parquet). The file's bytes and then the folder's entry are
     flushed to the disk before the block ends.
@@ -46,6 +46,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_file(target: Path | UPath) -> Iterator[IO[bytes]]:
     """Yield a binary file whose content replaces `target` when the block ends without an error."""
+    if not is_local(target) and getattr(target, "protocol", "") in ("file", "local"):
+        target = Path(UPath(target).path)  # A `file:` address.
     if is_local(target):
         with atomic_path(Path(target)) as temporary, temporary.open("wb") as file:
             yield file

@@ -1,14 +1,15 @@
 """Every knob of the project: one typed, documented, frozen object, read from `RAKUTEN_*` variables.
 
-`Settings.load()` reads the environment and a `.env` file of the working folder (the environment wins), refuses
-a wrong value with the variable's name, the value and what is allowed, and refuses a misspelt name too: a
-setting that is silently ignored is worse than none.
+`Settings.load()` reads the environment and a `.env` file of the working folder (the environment wins),
+refuses a wrong value with the variable's name, the value and what is allowed, and refuses a misspelt name
+too: a setting that is silently ignored is worse than none.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,12 +53,16 @@ class Settings(BaseSettings):
         UPath("storage"),
         description="Folder (or bucket address) that everything is written to; `outputs/` in it is for you.",
     )
-    shards: int = Field(16, ge=1, le=4096, description="Number of shards (partitions) that images are split into.")
-    backbone: Backbone = Field("efficientnet_b0", description="CNN that turns an image into a feature vector.")
+    shards: int = Field(
+        16, ge=1, le=4096, description="Number of shards (partitions) that images are split into."
+    )
+    backbone: Backbone = Field(
+        "efficientnet_b0", description="CNN that turns an image into a feature vector."
+    )
     weights: str = Field(
         "",
-        description="Weights of the backbone: a torchvision name (`IMAGENET1K_V1`), a `.pth` or `.safetensors` "
-        "state-dict file, or `seeded` (random but calibrated: for trying things out). "
+        description="Weights of the backbone: a torchvision name (`IMAGENET1K_V1`), a `.pth` or "
+        "`.safetensors` state-dict file, or `seeded` (random but calibrated: for trying things out). "
         "Default: `IMAGENET1K_V1` with real data, `seeded` with the synthetic catalogue.",
     )
     allow_download: bool = Field(
@@ -65,8 +70,8 @@ class Settings(BaseSettings):
     )
     preprocessing: Literal["document", "preset"] = Field(
         "document",
-        description="`document`: resize to 224x224, bilinear, no crop. `preset`: the transform that the weights "
-        "were evaluated with.",
+        description="`document`: resize to 224x224, bilinear, no crop. `preset`: the transform that the "
+        "weights were evaluated with.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the backbone runs.")
     engine: Literal["auto", "openvino", "torch"] = Field(
@@ -76,34 +81,44 @@ class Settings(BaseSettings):
         "f32", description="Arithmetic of the backbone; `bf16` and `f16` are faster and not exact."
     )
     batch_size: int = Field(
-        0, ge=0, le=4096, description="Images per inference call; 0 lets the engine choose. Never changes a result."
+        0,
+        ge=0,
+        le=4096,
+        description="Images per inference call; 0 lets the engine choose. Never changes a result.",
     )
     threads: int = Field(
         0, ge=0, le=1024, description="Threads to work with; 0 means all cores that this process may use."
     )
     executor: Literal["in_process", "multiprocess"] = Field(
         "in_process",
-        description="How a Dagster run executes its steps: in the run's own process (lowest overhead and memory) "
-        "or each in a process of its own.",
+        description="How a Dagster run executes its steps: in the run's own process (lowest overhead and "
+        "memory) or each in a process of its own.",
     )
     synthetic_train_rows: int = Field(
         2000, ge=27, le=200_000, description="Train rows of the synthetic catalogue."
     )
-    synthetic_test_rows: int = Field(320, ge=1, le=200_000, description="Test rows of the synthetic catalogue.")
+    synthetic_test_rows: int = Field(
+        320, ge=1, le=200_000, description="Test rows of the synthetic catalogue."
+    )
     synthetic_seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the synthetic catalogue.")
     max_file_bytes: int = Field(
         50_000_000, ge=1, description="A larger image file is refused unread, with a reason code."
     )
     max_pixels: int = Field(
-        50_000_000, ge=1, description="An image with more pixels is refused from its header, before any decode."
+        50_000_000,
+        ge=1,
+        description="An image with more pixels is refused from its header, before any decode.",
     )
     unreadable_warn: Share = Field(0.001, description="Share of unreadable images that raises a warning.")
     unreadable_fail: Share = Field(0.05, description="Share of unreadable images that fails the run.")
 
     @field_validator("data_dir", "storage", mode="before")
     @classmethod
-    def _expand_home(cls, value: Any) -> Any:
-        return os.path.expanduser(value) if isinstance(value, str) else value  # noqa: PTH111 - may be a bucket
+    def _as_path(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        # As a plain path, so that `file:///x` gets memory maps and atomic renames like `/x`.
+        return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> Settings:
@@ -157,7 +172,10 @@ class _DotEnv(PydanticBaseSettingsSource):
         return value or None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -167,7 +185,10 @@ def variable_names() -> list[str]:
 
 
 def _dotenv() -> dict[str, str | None]:
-    return dict(dotenv_values(ENV_FILE)) if Path(ENV_FILE).is_file() else {}
+    try:
+        return dict(dotenv_values(ENV_FILE)) if Path(ENV_FILE).is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{Path(ENV_FILE).absolute()} cannot be read as UTF-8 text: {error}") from None
 
 
 def _refuse_unknown_names() -> None:
@@ -181,13 +202,16 @@ def _refuse_unknown_names() -> None:
 
 
 def _explain(error: ValidationError) -> str:
-    lines = []
+    lines: dict[str, str] = {}
+    given: dict[str, Any] = {}
     for problem in error.errors():
         if not problem["loc"]:
-            lines.append(str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"])
+            lines[""] = str(problem["ctx"]["error"]) if "ctx" in problem else problem["msg"]
             continue
         name = str(problem["loc"][0])
+        # A location is tried as several types: the first problem holds the value, the last says most.
+        value = given.setdefault(name, problem["input"])
         field = Settings.model_fields.get(name)
         about = f" ({field.description})" if field is not None and field.description else ""
-        lines.append(f"{PREFIX}{name.upper()}={problem['input']!r} is not allowed: {problem['msg']}{about}")
-    return "\n".join(lines)
+        lines[name] = f"{PREFIX}{name.upper()}={value!r} is not allowed: {problem['msg']}{about}"
+    return "\n".join(lines.values())

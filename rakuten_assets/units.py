@@ -29,9 +29,9 @@ def human_duration(seconds: float) -> str:
     >>> human_duration(7261)
     '2 h 01 min'
     """
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1e3:.0f} ms"
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:

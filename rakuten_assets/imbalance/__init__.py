@@ -1,0 +1,1 @@
+"""What to do about classes of very different size."""

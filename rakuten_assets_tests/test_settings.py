@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from upath import UPath
+
+from rakuten_assets.errors import SettingsError
+from rakuten_assets.files import is_local
+from rakuten_assets.settings import Settings, variable_names
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("RAKUTEN_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def refusal(**overrides: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(**overrides)
+    return str(caught.value)
+
+
+def test_nothing_set_means_the_synthetic_catalogue() -> None:
+    settings = Settings.load()
+    assert settings.is_synthetic
+    assert settings.effective_weights == "seeded"
+    assert (settings.shards, settings.backbone, settings.device) == (16, "efficientnet_b0", "auto")
+    assert settings.storage == UPath("storage")
+
+
+def test_real_data_mean_imagenet_weights_unless_others_are_asked_for() -> None:
+    assert Settings.load(data_dir="somewhere").effective_weights == "IMAGENET1K_V1"
+    assert Settings.load(data_dir="somewhere", weights="w.pth").effective_weights == "w.pth"
+    assert Settings.load(weights="IMAGENET1K_V1").effective_weights == "IMAGENET1K_V1"
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAKUTEN_DATA_DIR", "/data/rakuten")
+    monkeypatch.setenv("RAKUTEN_STORAGE", "memory://bucket/results")
+    monkeypatch.setenv("RAKUTEN_SHARDS", "4")
+    monkeypatch.setenv("RAKUTEN_ALLOW_DOWNLOAD", "true")
+    monkeypatch.setenv("RAKUTEN_UNREADABLE_FAIL", "0.5")
+    settings = Settings.load()
+    assert settings.data_dir == UPath("/data/rakuten")
+    assert settings.storage.protocol == "memory"
+    assert (settings.shards, settings.allow_download, settings.unreadable_fail) == (4, True, 0.5)
+    assert not settings.is_synthetic
+
+
+def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert str(Settings.load(storage="~/results").storage) == "/home/someone/results"
+
+
+@pytest.mark.parametrize("address", ["file:///data/x", "local:///data/x"])
+def test_a_file_address_becomes_a_plain_path(address: str) -> None:
+    for path in (Settings.load(storage=address).storage, Settings.load(data_dir=address).data_dir):
+        assert path is not None
+        assert is_local(path)
+        assert path == Path("/data/x")
+
+
+def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAKUTEN_DATA_DIR", "")
+    monkeypatch.setenv("RAKUTEN_SHARDS", "")
+    Path(".env").write_text("RAKUTEN_BATCH_SIZE=\nRAKUTEN_THREADS\n")
+    settings = Settings.load()
+    assert settings.data_dir is None
+    assert (settings.shards, settings.batch_size) == (16, 0)
+
+
+def test_the_order_is_argument_environment_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(
+        '# comment\nRAKUTEN_SHARDS="2"\nRAKUTEN_THREADS=2\nRAKUTEN_BATCH_SIZE=2\nOTHER_TOOL=x\n'
+    )
+    monkeypatch.setenv("RAKUTEN_THREADS", "3")
+    monkeypatch.setenv("RAKUTEN_BATCH_SIZE", "3")
+    settings = Settings.load(batch_size=4)
+    assert (settings.shards, settings.threads, settings.batch_size) == (2, 3, 4)
+
+
+@pytest.mark.parametrize("source", ["environment", ".env"])
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("RAKUTEN_SHARDS", "0", "greater than or equal to 1"),
+        ("RAKUTEN_SHARDS", "4097", "less than or equal to 4096"),
+        ("RAKUTEN_SHARDS", "many", "valid integer"),
+        ("RAKUTEN_SHARDS", "1e1", "valid integer"),
+        ("RAKUTEN_SHARDS", "1.5", "valid integer"),
+        ("RAKUTEN_DEVICE", "tpu", "'auto', 'cpu' or 'cuda'"),
+        ("RAKUTEN_BACKBONE", "efficientnet", "'efficientnet_b0'"),
+        ("RAKUTEN_PRECISION", "F32", "'f32'"),
+        ("RAKUTEN_BATCH_SIZE", "-1", "greater than or equal to 0"),
+        ("RAKUTEN_ALLOW_DOWNLOAD", "perhaps", "valid boolean"),
+        ("RAKUTEN_UNREADABLE_FAIL", "1.5", "less than or equal to 1"),
+        ("RAKUTEN_UNREADABLE_WARN", "nan", "or equal to 1"),
+        ("RAKUTEN_SYNTHETIC_TRAIN_ROWS", "26", "greater than or equal to 27"),
+        ("RAKUTEN_DATA_DIR", "nosuch://place", "Unsupported filesystem: 'nosuch'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, source: str, name: str, value: str, allowed: str
+) -> None:
+    if source == "environment":
+        monkeypatch.setenv(name, value)
+    else:
+        Path(".env").write_text(f"{name}={value}\n")
+    message = refusal()
+    assert message.startswith(f"{name}={value!r} is not allowed: ")
+    assert allowed in message
+    assert message.count("\n") == 0
+
+
+def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAKUTEN_SHARDS", "0")
+    monkeypatch.setenv("RAKUTEN_DEVICE", "tpu")
+    lines = refusal().split("\n")
+    assert [line.split("=")[0] for line in lines] == ["RAKUTEN_SHARDS", "RAKUTEN_DEVICE"]
+
+
+def test_thresholds_must_be_in_order() -> None:
+    message = refusal(unreadable_warn=0.2, unreadable_fail=0.1)
+    assert message == (
+        "RAKUTEN_UNREADABLE_WARN (0.2) is above RAKUTEN_UNREADABLE_FAIL (0.1); allowed: warn <= fail"
+    )
+    assert Settings.load(unreadable_warn=0.1, unreadable_fail=0.1).unreadable_warn == 0.1
+
+
+def test_a_misspelt_name_is_refused_with_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAKUTEN_SHARD", "4")
+    assert refusal() == (
+        "RAKUTEN_SHARD in the environment is not a setting of this project; did you mean RAKUTEN_SHARDS?"
+    )
+
+
+def test_a_strange_name_in_the_file_is_refused_with_the_known_ones() -> None:
+    Path(".env").write_text("RAKUTEN_QQQQQQQQQQQQQQQQQQQQQQQQQQQQQ=1\n")
+    message = refusal()
+    assert message.startswith("RAKUTEN_QQQQQQQQQQQQQQQQQQQQQQQQQQQQQ in .env is not a setting")
+    assert all(name in message for name in variable_names())
+
+
+def test_a_file_that_is_no_text_is_refused() -> None:
+    Path(".env").write_bytes(b"RAKUTEN_SHARDS=\xff\xfe\n")
+    assert ".env cannot be read as UTF-8 text" in refusal()
+
+
+def test_an_unknown_argument_is_refused() -> None:
+    assert "RAKUTEN_SHARD=" in refusal(shard=4)
+
+
+def test_settings_do_not_change_once_loaded() -> None:
+    settings = Settings.load()
+    with pytest.raises(ValidationError):
+        settings.shards = 4
+
+
+def test_every_setting_is_described_for_the_readme() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.description.endswith("."), name
+
+
+def test_names_follow_the_fields() -> None:
+    assert variable_names() == [f"RAKUTEN_{name.upper()}" for name in Settings.model_fields]
+    expected = {"DATA_DIR", "STORAGE", "SHARDS", "BACKBONE", "WEIGHTS", "DEVICE", "BATCH_SIZE"}
+    assert {f"RAKUTEN_{name}" for name in expected} <= set(variable_names())
