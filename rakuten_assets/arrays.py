@@ -1,0 +1,224 @@
+"""`.npy` files: written whole or filled in place, read without unpickling, checked against what was recorded.
+
+Little-endian, C order, no objects, so that any tool reads them. A record (dtype, shape, bytes, sha256) is made
+when the file is and kept apart from it; a file that does not fit its record is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from upath import UPath
+
+from rakuten_assets.errors import StoreError
+from rakuten_assets.files import atomic_file, atomic_path, is_local, sha256_of_bytes, sha256_of_file
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ArrayRecord:
+    """What a `.npy` file must be: dtype as numpy writes it (`<f4`), shape, size in bytes, sha256 of the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    sha256: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "shape": list(self.shape)}
+
+    @classmethod
+    def from_dict(cls, content: Any) -> ArrayRecord:
+        """Raises: StoreError if `content` is not a record."""
+        try:
+            shape = tuple(int(length) for length in content["shape"])
+            return cls(str(content["dtype"]), shape, int(content["bytes"]), str(content["sha256"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"not the record of an array: {error!r}") from None
+
+
+@dataclass(frozen=True)
+class StagedArray:
+    """A finished `.npy` file in a scratch folder, to be moved to where it belongs."""
+
+    path: Path
+    record: ArrayRecord
+
+    def open(self) -> npt.NDArray[Any]:
+        """The array, memory-mapped, read-only."""
+        return open_array(self.path, self.record)
+
+
+def stage_array(
+    path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, fill: Callable[[npt.NDArray[Any]], Result]
+) -> tuple[StagedArray, Result]:
+    """Make a `.npy` file at `path` that `fill` writes through a memory map; it starts as zeros.
+
+    The map is closed before this returns: its pages no longer count as this process's memory.
+
+    Returns:
+        The file, and what `fill` returned.
+    """
+    final = _storable(np.dtype(dtype))
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=final, shape=shape)
+    result = fill(array)
+    array.flush()
+    del array
+    record = ArrayRecord(final.str, shape, path.stat().st_size, sha256_of_file(path))
+    return StagedArray(path, record), result
+
+
+def stage_rows(
+    path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, blocks: Iterable[npt.NDArray[Any]]
+) -> StagedArray:
+    """Make a `.npy` file at `path` from consecutive blocks of rows, never more than one of them in memory.
+
+    Appended, not memory-mapped: the pages of a mapped file count as this process's memory until they are dropped.
+
+    Raises:
+        StoreError: if the blocks are not `shape` together.
+    """
+    final = _storable(np.dtype(dtype))
+    rows = 0
+    with path.open("wb") as plain:
+        file = _HashingFile(plain)
+        header = {"descr": final.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            if block.shape[1:] != shape[1:]:
+                raise StoreError(f"{path}: a block of shape {block.shape} does not fit into {shape}")
+            file.write(np.ascontiguousarray(block, dtype=final).tobytes())
+            rows += len(block)
+    if rows != shape[0]:
+        raise StoreError(f"{path}: {rows:,} rows were given for an array of shape {shape}")
+    return StagedArray(path, ArrayRecord(final.str, shape, file.bytes, file.digest.hexdigest()))
+
+
+def move_array(staged: StagedArray, target: Path | UPath) -> ArrayRecord:
+    """Put a staged file in place of `target`, atomically."""
+    if is_local(target):
+        with atomic_path(Path(target)) as temporary:
+            shutil.move(staged.path, temporary)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged.path.open("rb") as source, target.open("wb") as destination:
+            shutil.copyfileobj(source, destination, 1 << 20)
+    return staged.record
+
+
+def write_array(target: Path | UPath, array: npt.NDArray[Any]) -> ArrayRecord:
+    """Replace `target` by a `.npy` file of `array`, atomically."""
+    content = np.ascontiguousarray(array, dtype=_storable(array.dtype)).reshape(array.shape)
+    with atomic_file(target) as file:
+        hashing = _HashingFile(file)
+        np.lib.format.write_array(hashing, content, allow_pickle=False)
+    return ArrayRecord(content.dtype.str, content.shape, hashing.bytes, hashing.digest.hexdigest())
+
+
+def open_array(path: Path | UPath, record: ArrayRecord | None = None) -> npt.NDArray[Any]:
+    """The array in a `.npy` file: memory-mapped and read-only on local storage, else read whole.
+
+    Header, size and (if given) record are compared first. The content of a mapped file is not read for that: see
+    `verify_content`.
+
+    Raises:
+        FileNotFoundError: if there is no file.
+        StoreError: if it is not a whole `.npy` file, holds objects, or does not fit its record.
+    """
+    dtype, shape, size = read_header(path)
+    if record is not None and (dtype.str, shape, size) != (record.dtype, record.shape, record.bytes):
+        raise StoreError(
+            f"{path} holds {dtype.str} {shape} in {size:,} bytes; recorded is {record.dtype} {record.shape} in "
+            f"{record.bytes:,} bytes"
+        )
+    if is_local(path):
+        mapped: npt.NDArray[Any] = np.load(Path(path), mmap_mode="r", allow_pickle=False)
+        return mapped
+    content = path.read_bytes()
+    if record is not None and sha256_of_bytes(content) != record.sha256:
+        raise StoreError(f"{path} does not have the recorded sha256 {record.sha256}: its content was changed")
+    whole: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+    whole.flags.writeable = False
+    return whole
+
+
+def verify_content(path: Path | UPath, record: ArrayRecord) -> None:
+    """Read a file whole and compare its sha256 with the record.
+
+    Raises:
+        StoreError: if they differ.
+    """
+    found = sha256_of_file(path)
+    if found != record.sha256:
+        raise StoreError(f"{path} has sha256 {found}; recorded is {record.sha256}: its content was changed")
+
+
+def array_version(array: npt.NDArray[Any]) -> str:
+    """Hexadecimal sha256 of an array's dtype, shape and values."""
+    content = np.ascontiguousarray(array, dtype=_storable(array.dtype))
+    return sha256_of_bytes(f"{content.dtype.str}{array.shape}".encode() + content.tobytes())
+
+
+def read_header(path: Path | UPath) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    """Dtype, shape and size in bytes of a `.npy` file; the size is checked against the other two.
+
+    Raises:
+        FileNotFoundError: if there is no file.
+        StoreError: if it is not a whole `.npy` file, or holds objects.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        try:
+            version = np.lib.format.read_magic(file)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }.get(version)
+            if read is None:
+                raise StoreError(f"{path} is a .npy file of version {version}; 1.0 and 2.0 are read")
+            shape, fortran, dtype = read(file)
+        except (ValueError, EOFError) as error:
+            raise StoreError(f"{path} is not a .npy file: {error}") from None
+        offset = file.tell()
+    if dtype.hasobject:
+        raise StoreError(f"{path} holds Python objects, which are never loaded")
+    if fortran:
+        raise StoreError(f"{path} is in Fortran order; this project writes C order")
+    expected = offset + dtype.itemsize * math.prod(shape)
+    if size != expected:
+        raise StoreError(
+            f"{path} has {size:,} bytes, but {dtype.str} {shape} takes {expected:,}: it is damaged"
+        )
+    return dtype, shape, size
+
+
+def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.hasobject:
+        raise StoreError(
+            f"an array of {dtype} holds Python objects and cannot be stored; give it a plain dtype"
+        )
+    return dtype.newbyteorder("<")
+
+
+class _HashingFile:
+    """Passes writes on, and sums them up."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, content: Any) -> int:
+        self.digest.update(content)
+        self.bytes += len(content)
+        return self._file.write(content)

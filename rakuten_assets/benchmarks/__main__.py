@@ -1,0 +1,170 @@
+"""`python -m rakuten_assets.benchmarks NAME`: measure, print tables with ratios, and write JSON where asked."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rakuten_assets.benchmarks.tables import markdown_table, write_json
+from rakuten_assets.dataset.synthetic import generate_catalog
+from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.machine import machine_summary, usable_cores
+from rakuten_assets.units import human_bytes, human_duration
+
+SYNTHETIC_SEED = 7
+FULL_TRAIN_ROWS, FULL_TEST_ROWS = 84_916, 13_812
+IMAGE_SUFFIXES = {".jpg", ".jpeg"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    started = time.perf_counter()
+    options = _parser().parse_args(arguments)
+    print(_machine(), flush=True)
+    try:
+        with _workspace(options.work) as work:
+            rows = options.measure(options, work)
+    except (RakutenAssetsError, ModuleNotFoundError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        write_json(options.json, rows)
+    print(f"took {human_duration(time.perf_counter() - started)}")
+    return 0
+
+
+def _extraction(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import extraction
+
+    files = _distinct(_images(options, work))
+    wanted = extraction.WARM_UP_IMAGES + options.n
+    if len(files) < wanted:
+        print(f"{len(files)} distinct images are there, fewer than {wanted}: all of them are used")
+    chosen = extraction.contestants(with_torch=not options.without_torch)
+    rows = extraction.compare(files[:wanted], work / "storage", options.rounds, options.workers, chosen)
+    print(extraction.report(rows))
+    return rows
+
+
+def _integrity(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import integrity
+
+    files = _images(options, work)
+    folder = options.images or work / "catalog" / "images"
+    rows = integrity.compare(folder, files, options.rounds, options.workers)
+    print(f"{len(files):,} images")
+    print(integrity.report(rows))
+    return rows
+
+
+def _incremental(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import incremental
+
+    rows = incremental.measure(_workplace(options, work), (0.0, 0.01, 0.1))
+    print(markdown_table(rows, incremental.COLUMNS))
+    return rows
+
+
+def _overhead(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import overhead
+
+    rows = overhead.measure(_workplace(options, work), options.rounds)
+    print(markdown_table(rows, overhead.COLUMNS))
+    return rows
+
+
+def _full(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import full
+
+    rows = full.measure(_workplace(options, work), options.n + options.test_rows)
+    print(full.report(rows))
+    return rows
+
+
+def _workplace(options: argparse.Namespace, work: Path) -> Any:
+    from rakuten_assets.benchmarks.graph import Workplace
+
+    _generate(work, options.n, options.test_rows)
+    return Workplace(work / "catalog", work / "storage", work / "dagster_home")
+
+
+def _images(options: argparse.Namespace, work: Path) -> list[Path]:
+    """The images of `--images`, or of a synthetic catalogue without faults."""
+    if options.images is None:
+        _generate(work, options.n + 64, 16, faults=False)
+    folder = options.images or work / "catalog" / "images"
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _distinct(files: Sequence[Path]) -> list[Path]:
+    from rakuten_assets.files import sha256_of_file
+
+    return list({sha256_of_file(file): file for file in reversed(files)}.values())[::-1]
+
+
+def _generate(work: Path, train_rows: int, test_rows: int, faults: bool = True) -> None:
+    generate_catalog(
+        work / "catalog", train_rows=train_rows, test_rows=test_rows, seed=SYNTHETIC_SEED, faults=faults
+    )
+
+
+def _machine() -> str:
+    summary = machine_summary()
+    features = [name for name in summary["cpu_features"] if name.startswith(("avx512", "amx"))]
+    return (
+        f"machine: {summary['cpu']}, {summary['usable_cores']} cores ({', '.join(features) or 'no AVX-512'}), "
+        f"{human_bytes(summary['memory_bytes'])} memory, {summary['os']}, Python {summary['python']}"
+    )
+
+
+@contextlib.contextmanager
+def _workspace(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="rakuten_benchmark_") as temporary:
+        yield Path(temporary)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m rakuten_assets.benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="NAME")
+
+    def add(name: str, help_text: str, measure: Any, n: int, rounds: int) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help_text, description=help_text)
+        command.add_argument("--n", type=int, default=n, help=f"number of images (default: {n:,})")
+        command.add_argument("--rounds", type=int, default=rounds, help=f"default: {rounds}")
+        command.add_argument(
+            "--workers", type=int, default=usable_cores(), help="threads or processes (default: usable cores)"
+        )
+        command.add_argument("--json", type=Path, help="also write the rows to this file")
+        command.add_argument(
+            "--work", type=Path, help="folder to work in and keep (default: a temporary one)"
+        )
+        command.set_defaults(measure=measure, images=None)
+        return command
+
+    command = add("extraction", "extraction beside the document's loop and a DataLoader", _extraction, 300, 3)
+    command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
+    command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
+    command = add("integrity", "the integrity report beside cleanvision", _integrity, 2000, 2)
+    command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
+    for name, help_text, measure, n, rounds in (
+        ("incremental", "a re-run's cost against the share of changed images", _incremental, 5000, 1),
+        ("overhead", "what Dagster adds to the bare work", _overhead, 5000, 2),
+        ("full", "the full-size synthetic catalogue through the real graph", _full, FULL_TRAIN_ROWS, 1),
+    ):
+        command = add(name, help_text, measure, n, rounds)
+        default = FULL_TEST_ROWS if name == "full" else n // 6
+        command.add_argument("--test-rows", type=int, default=default, help=f"default: {default:,}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The work of the graph by the lower floor alone: what a script without an orchestrator would do.
+
+`python -m rakuten_assets.benchmarks.bare` reads the same `RAKUTEN_*` settings as the graph and writes matrices to
+`<storage>/outputs`. The difference between its wall time and the graph's is what Dagster costs (and buys: lineage,
+checks, pictures, partitions).
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from rakuten_assets.arrays import move_array
+from rakuten_assets.dataset.contract import check_catalog, read_labels, read_products
+from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.dataset.manifest import build_manifest, shard_rows
+from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.dataset.source import open_catalog
+from rakuten_assets.extraction.matrix import merge_shards
+from rakuten_assets.extraction.pipeline import Extractor
+from rakuten_assets.extraction.shards import extract_shard, shard_table
+from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.integrity.scan import scan_images
+from rakuten_assets.integrity.schema import SCAN_COLUMNS
+from rakuten_assets.machine import usable_cores
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage import scratch_folder
+
+
+def main() -> None:
+    settings = Settings.load()
+    folder = open_catalog(settings)
+    x_train, x_test = read_products(folder.x_train, "train"), read_products(folder.x_test, "test")
+    y_train = read_labels(folder.y_train)
+    check_catalog(x_train, y_train, x_test)
+    manifest = build_manifest(x_train, y_train, x_test, settings.shards)
+    limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+    scans = {}
+    for key in shard_keys(settings.shards):
+        rows = shard_rows(manifest, key)
+        files = folder.image_paths(rows["file"])
+        scan = scan_images(files, limits, settings.threads or usable_cores(), known=None, progress=None)
+        scans[key] = pd.concat([rows, scan[SCAN_COLUMNS].reset_index(drop=True)], axis=1)
+    with scratch_folder(settings.storage) as scratch, Extractor.open(settings) as extractor:
+        for split in SPLITS:
+            shards = {}
+            for key, scanned in scans.items():
+                rows = shard_table(scanned[scanned["split"] == split])
+                target = scratch / f"{split}-{key}.npy"
+                files = folder.image_paths(rows["file"])
+                shards[key], _ = extract_shard(extractor, files, rows, target, f"{split} {key}")
+            of_split = manifest[manifest["split"] == split]
+            merged = merge_shards(of_split, shards, settings.backbone, scratch / f"{split}.npy")
+            move_array(merged.vectors, settings.storage / "outputs" / f"{split}_features.npy")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""The real graph, run as a user runs it: Dagster's own command in a process of its own, watched from outside.
+
+- `full`: the full-size synthetic catalogue in one command: wall time, peak memory, throughput over time.
+- `incremental`: what a re-run costs when nothing, 1 % or 10 % of the images changed.
+- `overhead`: the same work without Dagster, beside it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rakuten_assets.benchmarks.memory import PeakMemory
+from rakuten_assets.dataset.sharding import shard_keys
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One command's outcome.
+
+    Attributes:
+        seconds: wall time from start to exit.
+        peak_mb: peak resident memory of all its processes together, in MB.
+        stored: (seconds since start, bytes in the row store) once a second.
+    """
+
+    seconds: float
+    peak_mb: float
+    stored: Sequence[tuple[float, int]] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a benchmark's runs read and write: a catalogue, a storage, a Dagster home, nothing shared."""
+
+    catalog: Path
+    storage: Path
+    dagster_home: Path
+    shards: int = 16
+
+    def environment(self) -> Mapping[str, str]:
+        """The variables a run gets: none of the caller's own settings leak in."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("RAKUTEN_")}
+        self.dagster_home.mkdir(parents=True, exist_ok=True)
+        return clean | {
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_DISABLE_TELEMETRY": "yes",
+            "RAKUTEN_DATA_DIR": str(self.catalog),
+            "RAKUTEN_STORAGE": str(self.storage),
+            "RAKUTEN_SHARDS": str(self.shards),
+            "RAKUTEN_WEIGHTS": "seeded",
+        }
+
+    def materialize_everything(self) -> Run:
+        """`dagster asset materialize` of the whole graph over all shards, in one run."""
+        keys = shard_keys(self.shards)
+        command = [
+            "-m",
+            "dagster",
+            "asset",
+            "materialize",
+            "-m",
+            "rakuten_assets.definitions",
+            "--select",
+            "*",
+        ]
+        return self.run([*command, "--partition-range", f"{keys[0]}...{keys[-1]}"])
+
+    def extract_bare(self) -> Run:
+        """The same work by the lower floor alone."""
+        return self.run(["-m", "rakuten_assets.benchmarks.bare"])
+
+    def run(self, arguments: Sequence[str]) -> Run:
+        """Run a Python command and watch it.
+
+        Raises:
+            RuntimeError: the command failed; with the end of what it printed.
+        """
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=dict(self.environment()),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        watch = _StoreWatch(self.storage / "cache" / "rows", started)
+        with PeakMemory(process.pid) as memory, watch:
+            output, _ = process.communicate()
+        seconds = time.perf_counter() - started
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{output[-4000:]}")
+        return Run(seconds, memory.peak_mb, tuple(watch.seen))
+
+
+class _StoreWatch:
+    """Notes once a second how many bytes the row store holds, until the block ends."""
+
+    def __init__(self, folder: Path, started: float) -> None:
+        self.seen: list[tuple[float, int]] = []
+        self._folder, self._started = folder, started
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="store-watch", daemon=True)
+
+    def __enter__(self) -> _StoreWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._stopped.wait(_SECONDS_BETWEEN_LOOKS):
+            self.seen.append((time.perf_counter() - self._started, _segment_bytes(self._folder)))
+
+
+def throughput_by_tenth(stored: Sequence[tuple[float, int]], rows: int) -> list[float]:
+    """Images per second over each tenth of an extraction, from what the row store held at each moment.
+
+    Args:
+        stored: (seconds, bytes) as in `Run.stored`.
+        rows: how many rows the store held at the end.
+
+    Returns:
+        Ten rates, first to last; empty where fewer than twenty moments were seen.
+    """
+    growing, highest = [], 0
+    for seconds, size in stored:
+        if size > highest:  # compaction makes the sum fall or stay: time without new rows is not a rate
+            highest = size
+            growing.append((seconds, size))
+    if len(growing) < 20:
+        return []
+    per_row = highest / rows
+    edges = [round(part * (len(growing) - 1) / 10) for part in range(11)]
+    rates = []
+    for first, last in itertools.pairwise(edges):
+        (t0, b0), (t1, b1) = growing[first], growing[last]
+        rates.append((b1 - b0) / per_row / (t1 - t0))
+    return rates
+
+
+def _segment_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.glob("*/*.safetensors"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # merged away between the listing and the look
+            continue
+    return total

@@ -1,0 +1,118 @@
+"""What each stage of extraction costs, alone on one thread; and the engine's rate with nothing else to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from upath import UPath
+
+from rakuten_assets.benchmarks.roofline import matmul_peak
+from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
+from rakuten_assets.extraction.preprocessing import preprocess, preprocessing_for
+from rakuten_assets.extraction.resampling import compiled_kernels
+from rakuten_assets.extraction.store import RowStore
+from rakuten_assets.extraction.weights import resolve_weights
+from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.settings import SEEDED, Settings
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
+
+
+def main() -> None:
+    request = json.loads(sys.argv[1])
+    settings = Settings(
+        storage=request["storage"],
+        weights=SEEDED,
+        threads=request["workers"],
+        engine=request["engine"],
+        precision=request["precision"],
+    )
+    answers, sys.stdout = sys.stdout, sys.stderr
+    files = [Path(file) for file in request["files"]]
+    json.dump(stage_costs(settings, files), answers)
+
+
+def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
+    """Milliseconds an image of read (with its sha256), decode, resize and write; and two rates.
+
+    `infer_per_second` is the engine's rate when fed prepared images from as many threads as it asks for,
+    `matmul_peak_gflops` the machine's best at matrix products, measured right before and after it.
+    """
+    limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+    preprocessing = preprocessing_for(settings)
+    compiled_kernels()
+    costs: dict[str, float] = {}
+
+    def read(file: Path) -> bytes:
+        content = file.read_bytes()
+        hashlib.sha256(content).digest()
+        return content
+
+    contents, costs["read"] = _each(read, files)
+    pixels, costs["decode"] = _each(lambda content: decode_rgb(content, limits), contents)
+    inputs, costs["resize"] = _each(lambda image: preprocess(image, preprocessing), pixels)
+    del pixels
+    plan = plan_engine(settings)
+    models = settings.storage / "cache" / "models"
+    before = matmul_peak(settings.precision)
+    with open_engine(
+        plan, settings.backbone, resolve_weights(settings), preprocessing, models, _log
+    ) as engine:
+        features, costs["infer_per_second"] = _inference(engine, np.stack(inputs))
+    costs["matmul_peak_gflops"] = max(before, matmul_peak(settings.precision))
+    keys = [hashlib.sha256(content).digest() for content in contents]
+    with tempfile.TemporaryDirectory() as folder:
+        store = RowStore(UPath(folder), "0" * 64, features.shape[1], _log)
+        started = time.perf_counter()
+        store.append(keys, features)
+        costs["write"] = (time.perf_counter() - started) / len(files) * 1e3
+    return costs
+
+
+def _each(function: Callable[[Input], Output], items: Sequence[Input]) -> tuple[list[Output], float]:
+    """Results, and milliseconds an item: the better of two rounds."""
+    best = float("inf")
+    for _ in range(2):
+        started = time.perf_counter()
+        results = [function(item) for item in items]
+        best = min(best, time.perf_counter() - started)
+    return results, best / len(items) * 1e3
+
+
+def _inference(engine: Engine, images: Any) -> tuple[Any, float]:
+    """Features of prepared images, and images per second over the better of two rounds."""
+    batches = [images[at : at + engine.batch] for at in range(0, len(images), engine.batch)]
+    parts: list[Any] = [None] * len(batches)
+
+    def caller(first: int) -> None:
+        for position in range(first, len(batches), engine.callers):
+            parts[position] = engine.infer(batches[position])
+
+    best = float("inf")
+    for _ in range(2):
+        threads = [threading.Thread(target=caller, args=(first,)) for first in range(engine.callers)]
+        started = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        best = min(best, time.perf_counter() - started)
+    return np.concatenate(parts), len(images) / best
+
+
+def _log(message: str) -> None:
+    sys.stderr.write(message + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""How each of the 27 classes looks: which products it shows, how they lie, and where they are photographed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rakuten_assets.dataset.synthetic.drawing.motifs import (
+    covers,
+    everyday,
+    furniture,
+    games,
+    gaming,
+    home,
+    nursery,
+    outdoors,
+    pools,
+    tools,
+    toys,
+)
+from rakuten_assets.dataset.synthetic.drawing.pen import Pen
+
+Motif = Callable[[Pen, random.Random], None]
+
+
+@dataclass(frozen=True)
+class Look:
+    """The look of a class.
+
+    Attributes:
+        motifs: what is shown, each as often as the others (a motif named twice: twice as often).
+        surfaces: what a photographed product lies on or stands before.
+        photographed: share of pictures that are photographs; the others are cut out on white.
+        lean: greatest turn of a product in a cut-out, in degrees.
+        several: share of cut-outs that show two or three products.
+    """
+
+    motifs: tuple[Motif, ...]
+    surfaces: tuple[str, ...]
+    photographed: float = 0.25
+    lean: float = 8.0
+    several: float = 0.15
+
+
+_TABLES = ("oak", "walnut", "linen", "parquet")
+
+LOOKS: dict[int, Look] = {
+    10: Look((covers.used_book,), _TABLES, photographed=0.45, lean=5, several=0.05),
+    40: Look((gaming.game_case,), ("walnut", "carpet", "dark table"), photographed=0.3, lean=4, several=0.05),
+    50: Look(
+        (gaming.gamepad, gaming.gamepad, gaming.headset), ("dark table", "oak"), photographed=0.2, lean=16
+    ),
+    60: Look((gaming.handheld, gaming.console), ("oak", "blue cloth"), photographed=0.25, lean=22),
+    1140: Look((toys.figurine,), ("wall", "blue cloth", "walnut"), photographed=0.35, lean=5, several=0.12),
+    1160: Look(
+        (games.trading_card, games.trading_card, games.cards_spread),
+        ("carpet", "oak", "red cloth"),
+        photographed=0.4,
+        lean=6,
+        several=0.0,
+    ),
+    1180: Look(
+        (games.miniatures, games.miniatures, games.role_play),
+        ("dark table", "stone", "walnut"),
+        photographed=0.4,
+        lean=4,
+        several=0.0,
+    ),
+    1280: Look(
+        (toys.teddy, toys.building_blocks, toys.train, toys.stacking_rings),
+        ("carpet", "pine"),
+        photographed=0.25,
+        lean=8,
+    ),
+    1281: Look(
+        (games.board_game, games.game_box),
+        ("oak", "red cloth", "parquet"),
+        photographed=0.3,
+        lean=9,
+        several=0.05,
+    ),
+    1300: Look(
+        (toys.quadcopter, toys.model_car, toys.model_plane, toys.spare_parts),
+        ("stone", "wall"),
+        photographed=0.15,
+        lean=30,
+    ),
+    1301: Look(
+        (games.baby_socks, games.baby_socks, games.dartboard, games.billiards),
+        ("pine", "wall"),
+        photographed=0.2,
+        lean=12,
+        several=0.0,
+    ),
+    1302: Look(
+        (outdoors.fishing_lure, outdoors.torch, outdoors.tent, outdoors.skateboard),
+        ("grass", "stone", "water"),
+        photographed=0.25,
+        lean=18,
+        several=0.3,
+    ),
+    1320: Look(
+        (nursery.pram, nursery.baby_bottle, nursery.bodysuit),
+        ("carpet", "pine", "linen"),
+        photographed=0.2,
+        lean=7,
+    ),
+    1560: Look(
+        (furniture.chair, furniture.wardrobe, furniture.sofa, furniture.table),
+        ("parquet", "wall"),
+        photographed=0.25,
+        lean=0,
+    ),
+    1920: Look(
+        (home.cushion, home.cushion, home.bed_linen),
+        ("linen", "blue cloth", "carpet"),
+        photographed=0.25,
+        lean=10,
+        several=0.1,
+    ),
+    1940: Look(
+        (everyday.jar, everyday.bottle, everyday.packet),
+        ("pine", "wall"),
+        photographed=0.2,
+        lean=3,
+        several=0.35,
+    ),
+    2060: Look(
+        (home.bulb, home.lamp, home.vase, home.vase, home.wall_clock, home.candles),
+        ("wall", "walnut"),
+        photographed=0.3,
+        lean=5,
+    ),
+    2220: Look(
+        (everyday.dog, everyday.dog, everyday.feeding_bowl),
+        ("grass", "parquet"),
+        photographed=0.25,
+        lean=4,
+        several=0.1,
+    ),
+    2280: Look((covers.magazine,), ("oak", "carpet", "linen"), photographed=0.4, lean=4, several=0.05),
+    2403: Look((covers.series,), ("oak", "carpet", "blue cloth"), photographed=0.5, lean=3, several=0.0),
+    2462: Look(
+        (gaming.games_lot,), ("dark table", "carpet", "walnut"), photographed=0.75, lean=5, several=0.0
+    ),
+    2522: Look(
+        (everyday.notebook, everyday.notebook, everyday.fountain_pen, everyday.pencils),
+        ("pine", "linen"),
+        photographed=0.12,
+        lean=40,
+        several=0.15,
+    ),
+    2582: Look(
+        (outdoors.parasol, outdoors.garden_set, outdoors.hammock, outdoors.shed),
+        ("grass", "stone"),
+        photographed=0.35,
+        lean=0,
+        several=0.08,
+    ),
+    2583: Look(
+        (
+            pools.pool,
+            pools.pool,
+            pools.sunken_pool,
+            pools.inflatable,
+            pools.pump,
+            pools.filter_cartridge,
+            pools.pool_hose,
+        ),
+        ("grass", "water", "stone"),
+        photographed=0.4,
+        lean=3,
+        several=0.1,
+    ),
+    2585: Look(
+        (tools.hammer, tools.saw, tools.drill, tools.garden_hose),
+        ("stone", "pine", "grass"),
+        photographed=0.15,
+        lean=50,
+        several=0.2,
+    ),
+    2705: Look((covers.new_book,), ("linen", "pine"), photographed=0.08, lean=1.5, several=0.0),
+    2905: Look((gaming.download_game,), ("dark table",), photographed=0.05, lean=0, several=0.0),
+}

@@ -1,0 +1,193 @@
+"""Put a planned catalogue on disk, whole or not at all.
+
+- everything is written into a temporary folder beside the target, the marker last;
+- the temporary folder is then renamed: a reader sees no folder or a whole one;
+- one process at a time generates beside a target: a second one waits, finds the catalogue and reuses it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rakuten_assets.dataset.layout import (
+    IMAGE_FOLDERS,
+    SPLITS,
+    X_TEST_FILE,
+    X_TRAIN_FILE,
+    Y_TRAIN_FILE,
+    Split,
+)
+from rakuten_assets.dataset.synthetic.catalog import (
+    SyntheticCatalog,
+    read_catalog,
+    write_faults,
+    write_marker,
+)
+from rakuten_assets.dataset.synthetic.plan import (
+    DEFAULT_SEED,
+    DEFAULT_TEST_ROWS,
+    DEFAULT_TRAIN_ROWS,
+    CatalogPlan,
+    plan_catalog,
+)
+from rakuten_assets.dataset.synthetic.text import product_text
+from rakuten_assets.dataset.synthetic.workers import write_images
+from rakuten_assets.errors import CatalogError
+from rakuten_assets.files import TEMPORARY_SUFFIX, write_bytes
+from rakuten_assets.progress import Progress
+
+if os.name == "posix":
+    import fcntl
+
+
+def generate_catalog(
+    root: Path,
+    train_rows: int = DEFAULT_TRAIN_ROWS,
+    test_rows: int = DEFAULT_TEST_ROWS,
+    seed: int = DEFAULT_SEED,
+    faults: bool = True,
+    workers: int | None = None,
+    log: Callable[[str], None] | None = None,
+) -> SyntheticCatalog:
+    """Make a synthetic catalogue in `root`, or find it there.
+
+    The bytes of every file are a function of (train_rows, test_rows, seed, faults), whatever the number of
+    workers. A folder that holds anything else is left alone.
+
+    Args:
+        root: the folder to make, on a local disk.
+        train_rows: 27 or more; with 84,916 every class has exactly its real number of rows.
+        test_rows: 1 or more; 13,812 at full size.
+        seed: another seed gives other products, pictures and faults.
+        faults: whether faults are injected (`synthetic_faults.csv` lists them).
+        workers: processes to draw with; default: all cores that this process may use.
+        log: where progress goes, a line each; default: standard error.
+
+    Raises:
+        CatalogError: for parameters that are not allowed, a target that holds something else, a full disk.
+    """
+    root = Path(root).absolute()
+    plan_parameters = (train_rows, test_rows, seed, faults)
+    found = read_catalog(root, *plan_parameters)
+    if found is not None:
+        return found
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with _only_generator(root.parent, log):
+            found = read_catalog(root, *plan_parameters)
+            if found is not None:
+                return found
+            plan = plan_catalog(*plan_parameters)
+            with _temporary_folder(root) as folder:
+                catalog = _write(plan, root, folder, workers, log)
+                _move(folder, root)
+    except OSError as error:
+        raise CatalogError(
+            f"the synthetic catalogue cannot be written to {root}: {error}; nothing was left behind. Mend that, or "
+            "choose another folder"
+        ) from error
+    return catalog
+
+
+def _write(
+    plan: CatalogPlan, root: Path, folder: Path, workers: int | None, log: Callable[[str], None] | None
+) -> SyntheticCatalog:
+    images_folder = folder / "images"
+    for split in SPLITS:
+        (images_folder / IMAGE_FOLDERS[split]).mkdir(parents=True)
+    images = image_bytes = 0
+    tasks = list(plan.image_tasks())
+    with Progress("synthetic catalogue", len(tasks), log=log) as progress:
+        for written, size in write_images(tasks, images_folder, workers):
+            images, image_bytes = images + written, image_bytes + size
+            progress.advance(written)
+    _write_products(plan, "train", folder / X_TRAIN_FILE)
+    _write_products(plan, "test", folder / X_TEST_FILE)
+    labels = ((row.index, row.code) for row in plan.split_rows("train"))
+    _write_csv(folder / Y_TRAIN_FILE, ("", "prdtypecode"), labels)
+    records = plan.fault_records()
+    write_faults(folder, records)
+    if hasattr(os, "sync"):
+        os.sync()  # Once for all images: a flush for each would cost more than drawing it.
+    counts: dict[str, int] = {}
+    for record in records:
+        counts[record.kind] = counts.get(record.kind, 0) + 1
+    catalog = SyntheticCatalog(
+        root=root,
+        train_rows=plan.train_rows,
+        test_rows=plan.test_rows,
+        seed=plan.seed,
+        faults=plan.faults,
+        images=images,
+        image_bytes=image_bytes,
+        fault_counts=dict(sorted(counts.items())),
+    )
+    write_marker(folder, catalog)
+    return catalog
+
+
+def _write_products(plan: CatalogPlan, split: Split, path: Path) -> None:
+    rows = plan.split_rows(split)
+    texts = product_text([row.code for row in rows], f"{split}/{plan.seed}")
+    lines = (
+        (row.index, designation, description, row.product_id, row.image_id)
+        for row, (designation, description) in zip(rows, texts, strict=True)
+    )
+    _write_csv(path, ("", "designation", "description", "productid", "imageid"), lines)
+
+
+def _write_csv(path: Path, header: Iterable[str], lines: Iterable[Iterable[object]]) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    write_bytes(path, buffer.getvalue().encode())
+
+
+@contextmanager
+def _only_generator(parent: Path, log: Callable[[str], None] | None) -> Iterator[None]:
+    """Hold the lock on `parent`; where folders cannot be locked, the rename alone decides who wins."""
+    if os.name != "posix":
+        yield
+        return
+    descriptor = os.open(parent, os.O_RDONLY)
+    try:
+        _lock(descriptor, parent, log)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, parent: Path, log: Callable[[str], None] | None) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if log is not None:
+            log(f"waiting for another process that generates a synthetic catalogue in {parent}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:  # Some network file systems have no locks on folders.
+        return
+
+
+@contextmanager
+def _temporary_folder(root: Path) -> Iterator[Path]:
+    """A new folder beside `root` that is gone when the block ends, unless it was renamed."""
+    folder = root.with_name(f".{root.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _move(folder: Path, root: Path) -> None:
+    if root.is_dir():
+        root.rmdir()  # Fails on a folder that is not empty: what another process put there is left alone.
+    folder.rename(root)

@@ -1,0 +1,1 @@
+"""Stage 2: what images there are, and what each of them is."""

@@ -1,0 +1,101 @@
+"""What images there are (the manifest), and what each of them is (the scan, by shard)."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from rakuten_assets.dataset.contract import content_version
+from rakuten_assets.dataset.manifest import build_manifest, shard_rows
+from rakuten_assets.dataset.source import open_catalog
+from rakuten_assets.dataset.validation import catalog_consistent, manifest_complete
+from rakuten_assets.defs.catalog.checks import MANIFEST_CHECKS, SCAN_CHECKS
+from rakuten_assets.defs.catalog.metadata import manifest_metadata, scan_metadata
+from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
+from rakuten_assets.defs.policy import stage_asset
+from rakuten_assets.defs.shards import ShardPartitions
+from rakuten_assets.defs.verdicts import publish, refuse
+from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.integrity.schema import SCAN_COLUMNS, SCAN_VERSION
+from rakuten_assets.integrity.validation import scan_content, scan_verdicts
+from rakuten_assets.machine import usable_cores
+from rakuten_assets.progress import Progress
+from rakuten_assets.settings import Settings
+
+
+@stage_asset("catalog", "parquet", {"pandas"}, MANIFEST_CHECKS)
+def image_manifest(
+    context: dg.AssetExecutionContext,
+    x_train: pd.DataFrame,
+    y_train: pd.DataFrame,
+    x_test: pd.DataFrame,
+    settings: dg.ResourceParam[Settings],
+) -> Iterator[Any]:
+    """One row an image: split, row, index, ids, file, class code, shard. Train rows, then test rows, in CSV order.
+
+    A row's shard is a stable hash of its ids: rows added or replaced later leave all others where they are.
+    """
+    consistent = catalog_consistent(x_train, y_train, x_test)
+    if consistent.stops:
+        yield from refuse(context, consistent)
+    folder = open_catalog(settings, context.log.info)
+    manifest = build_manifest(x_train, y_train, x_test, settings.shards)
+    result = dg.MaterializeResult(
+        value=manifest,
+        metadata=manifest_metadata(manifest, folder),
+        data_version=dg.DataVersion(content_version(manifest)),
+    )
+    complete = manifest_complete(manifest, x_train, x_test, settings.shards)
+    yield from publish(context, result, [consistent, complete])
+
+
+def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
+    """The scan, over a set of shards."""
+
+    @stage_asset(
+        "catalog",
+        "parquet",
+        {"pandas"},
+        SCAN_CHECKS,
+        code_version=f"1-{SCAN_VERSION}",
+        shards=shards,
+        exclusive=True,
+    )
+    def image_scan(
+        context: dg.AssetExecutionContext,
+        image_manifest: pd.DataFrame,
+        settings: dg.ResourceParam[Settings],
+        parquet: dg.ResourceParam[ParquetIOManager],
+    ) -> Iterator[Any]:
+        """One row an image: does it decode whole (strictly), and if not, why; size, mode, hashes, statistics, borders.
+
+        A bad image is a row with a reason code, never an error and never a silent zero. A file whose bytes were
+        scanned before is not decoded again. To repair: replace the file, then materialise its shard.
+        """
+        # Its kernels are compiled: not at start-up.
+        from rakuten_assets.integrity.scan import scan_images
+
+        limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+        folder = open_catalog(settings)
+        keys = sorted(context.partition_keys)
+        scanned, verdicts = {}, {}
+        wanted = {key: shard_rows(image_manifest, key) for key in keys}
+        with Progress("scan", sum(map(len, wanted.values())), log=context.log.info) as progress:
+            for key, rows in wanted.items():
+                started = time.perf_counter()
+                known = parquet.find("image_scan", key)
+                files = folder.image_paths(rows["file"])
+                scan = scan_images(files, limits, settings.threads or usable_cores(), known, progress)
+                scanned[key] = pd.concat([rows, scan[SCAN_COLUMNS].reset_index(drop=True)], axis=1)
+                verdicts[key] = scan_verdicts(
+                    scanned[key], rows, settings.unreadable_warn, settings.unreadable_fail
+                )
+                metadata = scan_metadata(scanned[key], time.perf_counter() - started, folder)
+                context.add_asset_metadata(metadata, partition_key=key)
+        version = scan_content(pd.concat(scanned.values()))
+        result = dg.MaterializeResult(value=scanned, data_version=dg.DataVersion(version))
+        yield from publish(context, result, verdicts, store_failures=True)
+
+    return image_scan

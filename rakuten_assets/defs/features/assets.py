@@ -1,0 +1,211 @@
+"""Feature vectors by shard, merged into matrices in CSV order, and the metadata of what is published."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rakuten_assets.arrays import array_version
+from rakuten_assets.dataset.layout import Split
+from rakuten_assets.dataset.manifest import shard_rows
+from rakuten_assets.dataset.source import open_catalog
+from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
+from rakuten_assets.defs.features.metadata import extraction_metadata, extractor_metadata, matrix_metadata
+from rakuten_assets.defs.features.names import matrix_file
+from rakuten_assets.defs.policy import stage_asset
+from rakuten_assets.defs.presentation import table
+from rakuten_assets.defs.shards import ShardPartitions
+from rakuten_assets.defs.verdicts import publish
+from rakuten_assets.extraction.document import (
+    column_statistics,
+    content_version,
+    describe_outputs,
+    document_verdict,
+)
+from rakuten_assets.extraction.matrix import merge_shards
+from rakuten_assets.extraction.shards import (
+    FeatureMatrix,
+    FeatureShard,
+    content_digest,
+    extract_shard,
+    shard_table,
+)
+from rakuten_assets.extraction.validation import (
+    comparable_statistics,
+    matrix_verdicts,
+    shard_verdicts,
+)
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage import scratch_folder
+
+Scans = dict[str, pd.DataFrame]
+Shards = dict[str, FeatureShard]
+Decorator = Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]
+
+
+def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.AssetsDefinition]:
+    """The stage's assets, for a backbone and a set of shards."""
+    engine = "openvino" if settings.engine == "auto" else settings.engine
+
+    def by_shard() -> Decorator:
+        version = _code_version(settings)
+        kinds = {"numpy", engine}
+        return stage_asset(
+            "features",
+            "feature_shard",
+            kinds,
+            SHARD_CHECKS,
+            code_version=version,
+            shards=shards,
+            exclusive=True,
+        )
+
+    def whole(split: Split) -> Decorator:
+        name = matrix_file(split, settings.backbone)
+        return stage_asset("features", "feature_matrix", {"numpy"}, MATRIX_CHECKS, published_as=name)
+
+    @by_shard()
+    def train_features(
+        context: dg.AssetExecutionContext,
+        image_manifest: pd.DataFrame,
+        image_scan: Scans,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        """Feature vectors of the train images, float32 (n, dim) a shard, rows in manifest order.
+
+        A vector is a function of the image's bytes and the extractor alone: one that was computed before is
+        reused. An unreadable image keeps its row: exactly zero, and False in the validity mask.
+        """
+        yield from _features(context, "train", image_manifest, image_scan, settings)
+
+    @by_shard()
+    def test_features(
+        context: dg.AssetExecutionContext,
+        image_manifest: pd.DataFrame,
+        image_scan: Scans,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        """Feature vectors of the test images, as `train_features`."""
+        yield from _features(context, "test", image_manifest, image_scan, settings)
+
+    @whole("train")
+    def train_feature_matrix(
+        context: dg.AssetExecutionContext,
+        image_manifest: pd.DataFrame,
+        train_features: Shards,
+        train_labels: np.ndarray,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        """All train features, float32 (n, dim), rows in CSV order, with the validity mask, both published.
+
+        Merged from the shards block by block: neither they nor the matrix are ever held whole.
+        """
+        yield from _matrix(context, "train", image_manifest, train_features, settings, train_labels)
+
+    @whole("test")
+    def test_feature_matrix(
+        context: dg.AssetExecutionContext,
+        image_manifest: pd.DataFrame,
+        test_features: Shards,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        """All test features, as `train_feature_matrix`."""
+        yield from _matrix(context, "test", image_manifest, test_features, settings)
+
+    @stage_asset("features", "json", {"json"}, METADATA_CHECKS, published_as="metadata.json")
+    def metadata(
+        context: dg.AssetExecutionContext,
+        train_feature_matrix: FeatureMatrix,
+        test_feature_matrix: FeatureMatrix,
+        label_encoder: dict[str, int],
+        class_weights: np.ndarray,
+        image_scan: Scans,
+        settings: dg.ResourceParam[Settings],
+    ) -> Iterator[Any]:
+        """What the published arrays are and how they were made. Published as `metadata.json`."""
+        document = describe_outputs(
+            settings,
+            train_feature_matrix,
+            test_feature_matrix,
+            label_encoder,
+            class_weights,
+            pd.concat(image_scan.values()),
+        )
+        result = dg.MaterializeResult(
+            value=document,
+            metadata={
+                **extractor_metadata(train_feature_matrix.fingerprint),
+                "document": dg.MetadataValue.json(document),
+                "quarantined": table(pd.DataFrame(document["quarantined"]).reset_index()),
+            },
+            data_version=dg.DataVersion(content_version(document)),
+        )
+        drift = comparable_statistics(
+            column_statistics(train_feature_matrix), column_statistics(test_feature_matrix)
+        )
+        complete = document_verdict(document, train_feature_matrix, test_feature_matrix)
+        yield from publish(context, result, [complete, drift])
+
+    return [train_features, test_features, train_feature_matrix, test_feature_matrix, metadata]
+
+
+def _features(
+    context: dg.AssetExecutionContext, split: Split, manifest: pd.DataFrame, scans: Scans, settings: Settings
+) -> Iterator[Any]:
+    # The pipeline brings numba and an engine: not at start-up.
+    from rakuten_assets.extraction.pipeline import Extractor
+
+    folder = open_catalog(settings)
+    made, verdicts = {}, {}
+    with (
+        scratch_folder(settings.storage) as scratch,
+        Extractor.open(settings, log=context.log.info) as extractor,
+    ):
+        for number, (key, scanned) in enumerate(scans.items(), start=1):
+            rows = shard_table(scanned[scanned["split"] == split])
+            label = f"{split} features, shard {key} ({number} of {len(scans)})"
+            files = folder.image_paths(rows["file"])
+            made[key], report = extract_shard(extractor, files, rows, scratch / f"{key}.npy", label)
+            expected = shard_rows(manifest, key, split)
+            verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
+            context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
+        version = content_digest(*(shard.content for shard in made.values()))
+        result = dg.MaterializeResult(
+            value=made,
+            metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe()),
+            data_version=dg.DataVersion(version),
+        )
+        yield from publish(context, result, verdicts)
+
+
+def _matrix(
+    context: dg.AssetExecutionContext,
+    split: Split,
+    manifest: pd.DataFrame,
+    shards: Shards,
+    settings: Settings,
+    labels: npt.NDArray[np.int64] | None = None,
+) -> Iterator[Any]:
+    rows = manifest[manifest["split"] == split]
+    with scratch_folder(settings.storage) as scratch:
+        merged = merge_shards(rows, shards, settings.backbone, scratch / f"{split}.npy")
+        result = dg.MaterializeResult(
+            value=FeatureMatrix(merged.vectors, merged.valid, merged.fingerprint, merged.made_of),
+            metadata={
+                **extractor_metadata(merged.fingerprint),
+                **matrix_metadata(merged, len(shards)),
+            },
+            data_version=dg.DataVersion(
+                content_digest(merged.vectors.record.sha256, array_version(merged.valid))
+            ),
+        )
+        yield from publish(context, result, matrix_verdicts(merged, len(rows), labels))
+
+
+def _code_version(settings: Settings) -> str:
+    """Changes with every setting that changes a vector, so that the UI shows features as out of date."""
+    parts = (settings.backbone, settings.effective_weights, settings.preprocessing, settings.precision)
+    return "-".join(("1", *parts, settings.engine, settings.device)).replace("/", "_")

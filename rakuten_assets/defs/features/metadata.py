@@ -1,0 +1,73 @@
+"""What the UI shows of features and of the extractor that made them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from rakuten_assets.dataset.layout import CatalogFolder
+from rakuten_assets.defs.catalog.metadata import contact_sheet
+from rakuten_assets.defs.presentation import picture
+from rakuten_assets.extraction.document import weights_note
+from rakuten_assets.extraction.matrix import MergedFeatures
+from rakuten_assets.extraction.shards import FeatureShard
+from rakuten_assets.plots import histogram_png
+from rakuten_assets.units import human_bytes, human_count, human_duration
+
+if TYPE_CHECKING:
+    from rakuten_assets.extraction.pipeline import ExtractionReport
+
+_MOST_TILES = 9
+
+
+def extractor_metadata(
+    fingerprint: Mapping[str, Any], description: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The extractor, and what its weights are good for."""
+    metadata: dict[str, Any] = {
+        "weights": weights_note(fingerprint),
+        "extractor": dg.MetadataValue.json(dict(fingerprint)),
+    }
+    if description is not None:
+        metadata["machine and engine"] = dg.MetadataValue.json(dict(description))
+    return metadata
+
+
+def extraction_metadata(
+    shard: FeatureShard, report: "ExtractionReport", folder: CatalogFolder
+) -> dict[str, Any]:
+    """Counts, throughput, and a few of the shard's images with their validity."""
+    rows = shard.rows
+    shown = rows.head(_MOST_TILES)
+    texts = [
+        f"row {row}" if valid else f"row {row}: quarantined"
+        for row, valid in zip(shown["row"], shown["valid"], strict=True)
+    ]
+    metadata: dict[str, Any] = {
+        "images": len(rows),
+        "computed": report.computed,
+        "reused": report.reused,
+        "deduplicated": report.deduplicated,
+        "quarantined": report.invalid,
+        "duration": human_duration(report.seconds),
+        "throughput": f"{human_count(round(len(rows) / max(report.seconds, 1e-9)))} images/s",
+        "size": human_bytes(shard.record.bytes),
+    }
+    if len(shown):
+        metadata["images of this shard"] = contact_sheet(shown, folder, texts)
+    return metadata
+
+
+def matrix_metadata(merged: MergedFeatures, shards: int) -> dict[str, Any]:
+    """Counts, and the distribution of the columns' means and spreads."""
+    statistics = merged.statistics
+    metadata: dict[str, Any] = {
+        "rows": len(merged.valid),
+        "valid rows": int(merged.valid.sum()),
+        "shards": shards,
+    }
+    if statistics.count:
+        series = {"mean": statistics.mean, "standard deviation": statistics.std}
+        chart = histogram_png(series, "Columns of the valid rows", "value")
+        metadata["columns"] = picture(chart, "means and standard deviations of the columns")
+    return metadata

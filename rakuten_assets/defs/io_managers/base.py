@@ -1,0 +1,168 @@
+"""What the IO managers share: where an asset's file lies, one or many partitions, and how a bad file is told."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, get_origin
+
+import dagster as dg
+from upath import UPath
+
+from rakuten_assets.defs.shards import rebuild_commands
+from rakuten_assets.errors import StoreError
+from rakuten_assets.storage import Storage
+
+PUBLISHED_AS = "published_as"
+"""Definition metadata of an asset whose file is published: its name in `outputs/`."""
+
+
+class FileIOManager(dg.IOManager):
+    """Stores an asset as one file, or as one file a partition.
+
+    A run over several partitions hands over, and gets, a mapping partition key -> value; over one partition the
+    value itself, unless the input is annotated as a `dict`, which then is a mapping of one. Loaded mappings are
+    in the order of the keys.
+    """
+
+    suffix: ClassVar[str]
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    @abstractmethod
+    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
+        """Store `value` atomically, at `published` if it is given, else at `own`; return metadata."""
+
+    @abstractmethod
+    def read(self, own: UPath, published: UPath | None) -> Any:
+        """Load what `write` stored.
+
+        Raises:
+            FileNotFoundError: if it is not there.
+            StoreError: if it is damaged.
+        """
+
+    def present(self, own: UPath, published: UPath | None) -> bool:
+        """Whether something is stored, damaged or not."""
+        return (published or own).exists()
+
+    def own_file(self, key: Sequence[str], partition: str | None) -> UPath:
+        """Path of the asset's own file; its folder is the asset's name."""
+        return self.storage.asset_file(key, partition, self.suffix)
+
+    def find(self, asset: str, partition: str | None = None, published_as: str | None = None) -> Any | None:
+        """What is stored; None if there is nothing, or nothing whole."""
+        published = self.storage.output_file(published_as) if published_as else None
+        try:
+            return self.read(self.own_file([asset], partition), published)
+        except (FileNotFoundError, StoreError):
+            return None
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        partitions = sorted(context.asset_partition_keys) if context.has_asset_partitions else None
+        values = _values_by_partition(context, partitions, obj)
+        # Every name is looked at before the first file is written.
+        targets = {partition: self._files(context, partition) for partition in values}
+        described = {}
+        for partition, value in values.items():
+            try:
+                described[partition] = self.write(value, *targets[partition])
+            except OSError as error:
+                raise StoreError(
+                    f"{_name(context, partition)}: {targets[partition][1] or targets[partition][0]} cannot be written: "
+                    f"{error}. What was stored before is intact; mend that and run again"
+                ) from error
+        if len(described) == 1:
+            context.add_output_metadata(next(iter(described.values())))
+            return
+        for partition, metadata in described.items():
+            context.step_context.add_asset_metadata(
+                metadata, asset_key=context.asset_key, partition_key=partition
+            )
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        if not context.has_asset_partitions:
+            with self._told_clearly(context, None):
+                return self.read(*self._files(context, None))
+        keys = sorted(context.asset_partition_keys)
+        self._refuse_missing(context, keys)
+        values = {}
+        for key in keys:
+            with self._told_clearly(context, key):
+                values[key] = self.read(*self._files(context, key))
+        if len(keys) == 1 and get_origin(context.dagster_type.typing_type) is not dict:
+            return values[keys[0]]
+        return values
+
+    def _files(
+        self, context: dg.InputContext | dg.OutputContext, partition: str | None
+    ) -> tuple[UPath, UPath | None]:
+        name = _definition_metadata(context).get(PUBLISHED_AS)
+        published = self.storage.output_file(name) if name and partition is None else None
+        return self.own_file(context.asset_key.path, partition), published
+
+    def _refuse_missing(self, context: dg.InputContext, keys: Sequence[str]) -> None:
+        missing = [key for key in keys if not self.present(*self._files(context, key))]
+        if missing:
+            name = context.asset_key.to_user_string()
+            folder = self._files(context, missing[0])[0].parent
+            raise StoreError(
+                f"{name}: {len(missing)} of {len(keys)} partitions are missing in {folder}: "
+                f"{', '.join(missing)}. {_way_out(context, missing)}"
+            )
+
+    @contextmanager
+    def _told_clearly(self, context: dg.InputContext, partition: str | None) -> Iterator[None]:
+        name = _name(context, partition)
+        own, published = self._files(context, partition)
+        way_out = _way_out(context, [partition] if partition else [])
+        try:
+            yield
+        except FileNotFoundError:
+            raise StoreError(f"{name}: {published or own} is missing. {way_out}") from None
+        except StoreError as error:
+            raise StoreError(f"{name}: {error}. {way_out}") from error
+        except OSError as error:
+            raise StoreError(f"{name}: {published or own} cannot be read: {error}. {way_out}") from error
+
+
+def _name(context: dg.InputContext | dg.OutputContext, partition: str | None) -> str:
+    return context.asset_key.to_user_string() + (f", partition {partition}" if partition else "")
+
+
+def _values_by_partition(
+    context: dg.OutputContext, partitions: Sequence[str] | None, obj: Any
+) -> Mapping[Any, Any]:
+    name = context.asset_key.to_user_string()
+    if obj is None:
+        raise StoreError(f"{name}: there is no value to store (None)")
+    if partitions is None:
+        return {None: obj}
+    if isinstance(obj, Mapping) and sorted(map(str, obj)) == list(partitions):
+        return {partition: obj[partition] for partition in partitions}
+    if len(partitions) == 1:
+        return {partitions[0]: obj}
+    if not isinstance(obj, Mapping):
+        raise StoreError(
+            f"{name}: a run over {len(partitions)} partitions must give a mapping partition key -> value, not a "
+            f"{type(obj).__name__}"
+        )
+    given = {str(key) for key in obj}
+    raise StoreError(
+        f"{name}: the values do not match the run's partitions; missing: "
+        f"{', '.join(sorted(set(partitions) - given)) or 'none'}; not asked for: "
+        f"{', '.join(sorted(given - set(partitions))) or 'none'}"
+    )
+
+
+def _definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[str, Any]:
+    if isinstance(context, dg.OutputContext):
+        return context.definition_metadata or {}
+    upstream = context.upstream_output
+    return (upstream.definition_metadata if upstream is not None else None) or {}
+
+
+def _way_out(context: dg.InputContext, partitions: Sequence[str]) -> str:
+    keys = list(context.asset_partitions_def.get_partition_keys()) if partitions else []
+    commands = rebuild_commands(context.asset_key.to_user_string(), partitions, keys)
+    return f"Make {'it' if len(commands) < 2 else 'them'} with: {' && '.join(commands)}"

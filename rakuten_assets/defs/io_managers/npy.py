@@ -1,0 +1,75 @@
+"""Arrays as `.npy`: written atomically, memory-mapped on reading, checked against a record of what was written."""
+
+import json
+from typing import Any, ClassVar
+
+import dagster as dg
+import numpy as np
+from upath import UPath
+
+from rakuten_assets.arrays import ArrayRecord, StagedArray, move_array, open_array, write_array
+from rakuten_assets.defs.io_managers.base import FileIOManager
+from rakuten_assets.errors import StoreError
+from rakuten_assets.files import write_bytes
+from rakuten_assets.units import human_bytes
+
+
+class NpyIOManager(FileIOManager):
+    """Stores a `numpy.ndarray`, or moves a `StagedArray` into place.
+
+    Beside each file (or, for a published one, in the asset's own folder) stands `<name>.json`: dtype, shape,
+    size and sha256. It is written last, so that it is the commit; a file that does not fit it is refused.
+    """
+
+    suffix: ClassVar[str] = ".npy"
+
+    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
+        target = published or own
+        record = store_array(value, target)
+        write_record(own, {"array": record.as_dict()})
+        return describe_array(record, target)
+
+    def read(self, own: UPath, published: UPath | None) -> Any:
+        return open_array(published or own, ArrayRecord.from_dict(read_record(own).get("array")))
+
+    def present(self, own: UPath, published: UPath | None) -> bool:
+        return record_file(own).exists() and super().present(own, published)
+
+
+def store_array(value: Any, target: UPath) -> ArrayRecord:
+    """Put an array, or a staged one, at `target`, atomically."""
+    if isinstance(value, StagedArray):
+        return move_array(value, target)
+    if not isinstance(value, np.ndarray):
+        raise StoreError(f"{target}: a numpy.ndarray is stored here, not a {type(value).__name__}")
+    return write_array(target, value)
+
+
+def describe_array(record: ArrayRecord, target: UPath) -> dict[str, Any]:
+    """Metadata of a stored array."""
+    return {
+        "path": dg.MetadataValue.path(str(target)),
+        "dtype": record.dtype,
+        "shape": str(record.shape),
+        "size": human_bytes(record.bytes),
+        "sha256": record.sha256,
+    }
+
+
+def record_file(own: UPath) -> UPath:
+    return own.with_name(f"{own.name.removesuffix(NpyIOManager.suffix)}.json")
+
+
+def write_record(own: UPath, content: dict[str, Any]) -> None:
+    write_bytes(record_file(own), f"{json.dumps(content, indent=2)}\n".encode())
+
+
+def read_record(own: UPath) -> dict[str, Any]:
+    path = record_file(own)
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise StoreError(f"{path} is damaged: it holds no mapping")
+    return content

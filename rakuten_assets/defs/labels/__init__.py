@@ -1,0 +1,1 @@
+"""Stage 3: class codes as labels, and class weights."""

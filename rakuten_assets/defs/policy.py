@@ -1,0 +1,50 @@
+"""What holds for every asset alike, said once: one run over any number of shards, checks in the asset's own step."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from rakuten_assets.defs.io_managers.base import PUBLISHED_AS
+from rakuten_assets.defs.verdicts import check_specs
+
+EXCLUSIVE = {"rakuten/cores": "all"}
+"""Tag of a step that keeps every core busy by itself: the multiprocess executor runs one of them at a time."""
+
+
+def stage_asset(
+    group: str,
+    io_manager: str,
+    kinds: set[str],
+    checks: Mapping[str, str],
+    *,
+    code_version: str = "1",
+    shards: dg.PartitionsDefinition | None = None,
+    published_as: str | None = None,
+    exclusive: bool = False,
+) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
+    """Make an asset of a function: its name and docstring are the asset's.
+
+    Args:
+        io_manager: key of the resource that stores the value.
+        checks: name -> description of the checks that the function reports.
+        published_as: the file's name in `outputs/`.
+        exclusive: whether the step keeps every core busy.
+    """
+
+    def decorate(function: Callable[..., Iterator[Any]]) -> dg.AssetsDefinition:
+        make = dg.asset(
+            group_name=group,
+            io_manager_key=io_manager,
+            kinds=kinds,
+            code_version=code_version,
+            partitions_def=shards,
+            # With it on every asset, one command or one click runs the whole graph over all shards in one run.
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            check_specs=check_specs(function.__name__, checks, shards),
+            metadata={PUBLISHED_AS: published_as} if published_as else None,
+            op_tags=EXCLUSIVE if exclusive else None,
+        )
+        return make(function)
+
+    return decorate

@@ -1,0 +1,59 @@
+"""The one partitions definition, shared by train and test, and the commands that rebuild shards."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.errors import ManifestError
+
+LOCATION = "rakuten_assets.definitions"
+
+
+class ShardPartitions(dg.StaticPartitionsDefinition):
+    """Shards "00", "01", ...; a reversed range is refused, where Dagster would quietly select no shard at all."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(shard_keys(count))
+
+    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
+        start, end = partition_key_range.start, partition_key_range.end
+        keys = list(self.get_partition_keys())
+        if start in keys and end in keys and keys.index(start) > keys.index(end):
+            raise ManifestError(
+                f"the partition range {start}...{end} is reversed and would select no shard; write {end}...{start}"
+            )
+        return super().get_partition_keys_in_range(partition_key_range)
+
+
+def whole_range_request(keys: Sequence[str], run_key: str) -> dg.RunRequest:
+    """One run over all shards."""
+    tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
+    return dg.RunRequest(run_key=run_key, tags=tags)
+
+
+def rebuild_commands(asset: str, partitions: Iterable[str], all_partitions: Sequence[str]) -> list[str]:
+    """Commands that materialise an asset, or just some of its shards: one a run of neighbouring shards.
+
+    >>> for line in rebuild_commands("image_scan", ["00", "01", "03"], ["00", "01", "02", "03"]): print(line)
+    dagster asset materialize -m rakuten_assets.definitions --select image_scan --partition-range 00...01
+    dagster asset materialize -m rakuten_assets.definitions --select image_scan --partition 03
+    """
+    command = f"dagster asset materialize -m {LOCATION} --select {asset}"
+    if not all_partitions:
+        return [command]
+    return [
+        f"{command} --partition {first}" if first == last else f"{command} --partition-range {first}...{last}"
+        for first, last in _neighbours(sorted(partitions), all_partitions)
+    ]
+
+
+def _neighbours(chosen: Sequence[str], keys: Sequence[str]) -> list[tuple[str, str]]:
+    position = {key: number for number, key in enumerate(keys)}
+    spans: list[tuple[str, str]] = []
+    for key in chosen:
+        if spans and key in position and position[key] == position[spans[-1][1]] + 1:
+            spans[-1] = (spans[-1][0], key)
+        else:
+            spans.append((key, key))
+    return spans

@@ -1,0 +1,142 @@
+"""`metadata.json`: what the published arrays are and how they were made, in the document's keys and more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rakuten_assets.extraction.matrix import ColumnStatistics
+from rakuten_assets.extraction.shards import FeatureMatrix
+from rakuten_assets.settings import Settings
+from rakuten_assets.verdicts import Verdict
+
+PACKAGES = (
+    "rakuten_assets",
+    "dagster",
+    "numpy",
+    "openvino",
+    "pandas",
+    "pillow",
+    "simplejpeg",
+    "torch",
+    "torchvision",
+)
+DOCUMENT_KEYS = (
+    "model",
+    "feature_dim",
+    "train_samples",
+    "test_samples",
+    "num_classes",
+    "label_encoder",
+    "class_weights",
+    "timestamp",
+)
+# Where things lie on one machine says nothing about the arrays.
+_SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download"}
+# When and by what release it was made: these never make two documents of the same arrays different.
+_NOT_CONTENT = ("timestamp", "packages", "settings")
+
+
+def describe_outputs(
+    settings: Settings,
+    train: FeatureMatrix,
+    test: FeatureMatrix,
+    label_encoder: Mapping[str, int],
+    class_weights: npt.NDArray[np.float64],
+    scanned: pd.DataFrame,
+    now: datetime | None = None,
+) -> dict[str, Any]:
+    """The content of `metadata.json`.
+
+    Args:
+        label_encoder: code (as text) -> label.
+        scanned: rows of all shards' scans, with at least split, status, reason.
+        now: time of making; default: the present.
+    """
+    fingerprint = dict(train.fingerprint)
+    return {
+        "model": settings.backbone,
+        "feature_dim": int(train.array.shape[1]),
+        "train_samples": len(train.valid),
+        "test_samples": len(test.valid),
+        "num_classes": len(label_encoder),
+        "label_encoder": dict(label_encoder),
+        "class_weights": [float(weight) for weight in class_weights],
+        "timestamp": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "data": "synthetic catalogue" if settings.is_synthetic else "real files",
+        "extractor": fingerprint,
+        "fingerprint": fingerprint_digest(fingerprint),
+        "weights_sha256": weights_sha256(fingerprint),
+        "weights_note": weights_note(fingerprint),
+        "shards": settings.shards,
+        "quarantined": {split: _quarantined(scanned, split) for split in ("train", "test")},
+        "settings": json.loads(settings.model_dump_json(exclude=_SETTINGS_LEFT_OUT)),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def fingerprint_digest(fingerprint: Mapping[str, Any]) -> str:
+    """Hexadecimal digest of a fingerprint, as `ExtractorFingerprint.digest`."""
+    return hashlib.sha256(json.dumps(dict(fingerprint), sort_keys=True).encode()).hexdigest()
+
+
+def weights_sha256(fingerprint: Mapping[str, Any]) -> str | None:
+    """sha256 of the weights' file; None for seeded weights, which have no file."""
+    kind, _, digest = str(fingerprint["weights"]).partition(":")
+    return digest if kind == "sha256" else None
+
+
+def weights_note(fingerprint: Mapping[str, Any]) -> str:
+    """What a reader must know of the weights."""
+    sha256 = weights_sha256(fingerprint)
+    if sha256 is None:
+        return "SEEDED: random, calibrated weights, for trying things out. Vectors that mean nothing beyond this project."
+    return f"state dict with sha256 {sha256}"
+
+
+def content_version(document: Mapping[str, Any]) -> str:
+    """Hexadecimal digest of what the document says about the arrays, without the time of making."""
+    content = {key: value for key, value in document.items() if key not in _NOT_CONTENT}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def document_verdict(document: Mapping[str, Any], train: FeatureMatrix, test: FeatureMatrix) -> Verdict:
+    """The document has all keys, and its counts are those of the arrays."""
+    problems = [f"key {key} is missing" for key in DOCUMENT_KEYS if key not in document]
+    if dict(train.fingerprint) != dict(test.fingerprint):
+        problems.append("train and test features come from different extractors; materialise both again")
+    for split, matrix in (("train", train), ("test", test)):
+        counted = sum(document["quarantined"][split].values())
+        zero = int((~matrix.valid).sum())
+        if counted != zero:
+            problems.append(
+                f"{split}: {counted} images are quarantined by the scan, {zero} by the matrix's mask"
+            )
+    if len(document["class_weights"]) != document["num_classes"]:
+        problems.append("there are not as many class weights as classes")
+    return Verdict(
+        "document_complete", not problems, "; ".join(problems) or "all keys, and counts as in the arrays"
+    )
+
+
+def column_statistics(matrix: FeatureMatrix, block_rows: int = 4096) -> ColumnStatistics:
+    """Statistics of a matrix's valid rows, block by block."""
+    vectors = matrix.array
+    statistics = ColumnStatistics.empty(vectors.shape[1])
+    for start in range(0, len(matrix.valid), block_rows):
+        chosen = matrix.valid[start : start + block_rows]
+        statistics.add(vectors[start : start + block_rows][chosen])
+    return statistics
+
+
+def _quarantined(scanned: pd.DataFrame, split: str) -> dict[str, int]:
+    bad = scanned[(scanned["split"] == split) & (scanned["status"] != "ok")]
+    return {str(reason): int(count) for reason, count in bad["reason"].value_counts().sort_index().items()}

@@ -1,0 +1,121 @@
+"""Which engine runs, decided from the settings and the machine before anything heavy is imported."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from upath import UPath
+
+from rakuten_assets.errors import EngineError
+from rakuten_assets.extraction.backbones import BACKBONES
+from rakuten_assets.extraction.converted import converted_model
+from rakuten_assets.extraction.engines.interface import Engine
+from rakuten_assets.extraction.preprocessing import Preprocessing
+from rakuten_assets.extraction.weights import WeightsSource
+from rakuten_assets.machine import usable_cores
+from rakuten_assets.settings import Settings
+
+_TORCH_BATCH = {"cpu": 8, "cuda": 128}
+_CUDA_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
+
+
+@dataclass(frozen=True)
+class EnginePlan:
+    """What will run. `batch` is 0 where the engine may choose, because no row depends on it."""
+
+    engine: Literal["openvino", "torch"]
+    device: Literal["cpu", "cuda"]
+    precision: str
+    threads: int
+    batch: int
+
+    @property
+    def batch_in_fingerprint(self) -> int:
+        """torch's sums may depend on a call's batch; openvino's do not (tested)."""
+        return self.batch if self.engine == "torch" else 0
+
+
+def plan_engine(settings: Settings) -> EnginePlan:
+    """Resolve `auto`.
+
+    Raises:
+        EngineError: the settings ask for what this machine cannot do.
+    """
+    device = settings.device
+    if device == "auto":
+        wants_cuda = settings.engine != "openvino" and has_cuda_device() and torch_has_cuda()
+        device = "cuda" if wants_cuda else "cpu"
+    engine = settings.engine
+    if engine == "auto":
+        engine = "torch" if device == "cuda" else "openvino"
+    if device == "cuda":
+        _refuse_missing_cuda(engine)
+    threads = settings.threads or usable_cores()
+    batch = settings.batch_size
+    if engine == "torch":
+        batch = batch or _TORCH_BATCH[device]
+    return EnginePlan(engine, device, settings.precision, threads, batch)
+
+
+def open_engine(
+    plan: EnginePlan,
+    backbone: str,
+    weights: WeightsSource,
+    preprocessing: Preprocessing,
+    models: UPath,
+    log: Callable[[str], None],
+) -> Engine:
+    """Load the planned engine.
+
+    Args:
+        models: folder that converted models are kept in.
+
+    Raises:
+        EngineError: the engine or the precision cannot run here.
+        WeightsError: the weights do not fit the backbone.
+    """
+    if plan.engine == "openvino":
+        from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
+
+        model = converted_model(models, backbone, weights, preprocessing, log)
+        return OpenVinoEngine(model, preprocessing.side, plan.precision, plan.threads, plan.batch)
+    from rakuten_assets.extraction.engines.torch import TorchEngine
+
+    return TorchEngine(BACKBONES[backbone], weights, preprocessing, plan, log)
+
+
+def has_cuda_device() -> bool:
+    """Whether the CUDA driver sees a device; asked of the driver itself, which costs nothing like torch."""
+    for name in _CUDA_DRIVERS:
+        try:
+            driver = ctypes.CDLL(name)
+        except OSError:
+            continue
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
+            return count.value > 0
+    return False
+
+
+def torch_has_cuda() -> bool:
+    """Whether the installed torch was built for CUDA, seen from its files."""
+    found = importlib.util.find_spec("torch")
+    folders = (found.submodule_search_locations or []) if found else []
+    return any(any((Path(folder) / "lib").glob("*torch_cuda*")) for folder in folders)
+
+
+def _refuse_missing_cuda(engine: str) -> None:
+    if engine == "openvino":
+        raise EngineError("RAKUTEN_ENGINE=openvino runs on the CPU; set RAKUTEN_DEVICE=cpu or RAKUTEN_ENGINE=torch")
+    if not has_cuda_device():
+        raise EngineError("RAKUTEN_DEVICE=cuda: the CUDA driver finds no device here; set RAKUTEN_DEVICE=cpu")
+    if not torch_has_cuda():
+        raise EngineError(
+            "RAKUTEN_DEVICE=cuda: the installed torch was built without CUDA; install torch's CUDA build, "
+            "or set RAKUTEN_DEVICE=cpu"
+        )

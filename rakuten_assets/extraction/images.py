@@ -1,0 +1,61 @@
+"""From files to a batch of backbone inputs: read, verify, decode, resize; one image after the other, on one thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from upath import UPath
+
+from rakuten_assets.errors import UndecodableImageError
+from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
+from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
+
+
+@dataclass(frozen=True)
+class UnusableImage:
+    """An image that is no longer what a scan found valid, and why."""
+
+    file: Path | UPath
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads images for one extractor; thread-safe."""
+
+    limits: DecodeLimits
+    preprocessing: Preprocessing
+
+    def read(
+        self, images: Sequence[tuple[Path | UPath, bytes]]
+    ) -> tuple[NDArray[np.uint8], dict[int, UnusableImage]]:
+        """Read images given as (file, sha256 that its content must have).
+
+        Returns:
+            The usable ones, uint8 (n, side, side, 3) in order, and the others by their position in `images`.
+        """
+        side = self.preprocessing.side
+        batch = np.empty((len(images), side, side, 3), np.uint8)
+        unusable: dict[int, UnusableImage] = {}
+        for position, (file, sha256) in enumerate(images):
+            try:
+                content = self._content(file)
+                if hashlib.sha256(content).digest() != sha256:
+                    unusable[position] = UnusableImage(file, "its content has changed since the scan")
+                    continue
+                batch[position - len(unusable)] = preprocess(decode_rgb(content, self.limits), self.preprocessing)
+            except OSError as error:
+                unusable[position] = UnusableImage(file, f"cannot be read: {error.strerror or error}")
+            except UndecodableImageError as error:
+                unusable[position] = UnusableImage(file, f"does not decode: {error}")
+        return batch[: len(images) - len(unusable)], unusable
+
+    def _content(self, file: Path | UPath) -> bytes:
+        with file.open("rb") as opened:
+            content: bytes = opened.read(self.limits.max_file_bytes + 1)
+        return content

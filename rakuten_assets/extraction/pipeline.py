@@ -1,0 +1,334 @@
+"""From image files to feature rows, at the machine's speed, computing nothing twice.
+
+- plan: which images' rows does the store lack (`plan`)
+- read, verify, decode, resize: on threads, a small batch each; the GIL is released
+- infer: the same thread hands its batch to the engine and waits, while the others decode
+- commit: this thread puts rows where they belong and stores them, 256 at a time
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from upath import UPath
+
+from rakuten_assets.errors import ManifestError
+from rakuten_assets.extraction.backbones import BACKBONES
+from rakuten_assets.extraction.engines import Engine, EnginePlan, open_engine, plan_engine
+from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
+from rakuten_assets.extraction.images import ImageReader, UnusableImage
+from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
+from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
+from rakuten_assets.extraction.store import RowStore
+from rakuten_assets.extraction.weights import WeightsSource, resolve_weights
+from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.machine import cpu_features
+from rakuten_assets.progress import Progress
+from rakuten_assets.settings import Settings
+
+# A crash loses at most so many rows and those in flight; one commit costs a few milliseconds in 1.5 seconds.
+ROWS_OF_A_COMMIT = 256
+# Batches that wait for a thread beyond those being worked on: enough that no thread waits for this one.
+_BATCHES_AHEAD = 2
+_FILES_IN_A_MESSAGE = 10
+
+
+@dataclass(frozen=True)
+class ExtractionReport:
+    """What one `extract` did. computed + reused + deduplicated + invalid is the number of rows.
+
+    Attributes:
+        computed: images that went through the network.
+        reused: rows whose image the store already had.
+        deduplicated: rows whose image, byte for byte, another row had computed in this call.
+        invalid: rows without a valid image; they are zero.
+        seconds: wall time.
+    """
+
+    computed: int
+    reused: int
+    deduplicated: int
+    invalid: int
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """Computed images by wall time."""
+        return self.computed / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {**asdict(self), "images_per_second": self.images_per_second}
+
+
+class Extractor:
+    """Features of images by one backbone on one engine, with a store of finished rows.
+
+    >>> from rakuten_assets.settings import Settings
+    >>> with Extractor.open(Settings()) as extractor:
+    ...     extractor.feature_dim
+    1280
+
+    Opening is cheap: the engine is loaded when the first row must be computed, hence never where the store has
+    them all.
+
+    Attributes:
+        fingerprint: what every row depends on besides its image.
+        feature_dim: length of a row.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        weights: WeightsSource,
+        preprocessing: Preprocessing,
+        plan: EnginePlan,
+        log: Callable[[str], None] | None,
+    ) -> None:
+        self._settings = settings
+        self._weights = weights
+        self._preprocessing = preprocessing
+        self._plan = plan
+        self._progress_log = log
+        self._log = log or _to_standard_error
+        self._engine: Engine | None = None
+        self._cache = UPath(settings.storage) / "cache"
+        self.fingerprint: ExtractorFingerprint = fingerprint_of(
+            settings.backbone, weights, preprocessing, plan.precision, plan.engine, plan.device, plan.batch_in_fingerprint
+        )
+        self.feature_dim: int = BACKBONES[settings.backbone].feature_dim
+        digest = self.fingerprint.digest
+        self._store = RowStore(self._cache / "rows" / digest, digest, self.feature_dim, self._log)
+
+    @classmethod
+    def open(cls, settings: Settings, log: Callable[[str], None] | None = None) -> Extractor:
+        """Open the extractor that the settings describe.
+
+        Args:
+            log: where messages and progress go; default: standard error. Dagster passes `context.log.info`.
+
+        Raises:
+            WeightsError: the weights are missing or not what they should be.
+            EngineError: the settings ask for what this machine cannot do.
+        """
+        return cls(settings, resolve_weights(settings), preprocessing_for(settings), plan_engine(settings), log)
+
+    def __enter__(self) -> Extractor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            engine.__exit__(kind, error, trace)
+
+    def describe(self) -> dict[str, Any]:
+        """What computes the rows, for metadata: weights, fingerprint, effective engine. JSON-able.
+
+        `engine` describes the open engine; where none was needed, the one that last computed rows of this
+        fingerprint.
+        """
+        if self._engine is not None:
+            engine = self._engine.describe()
+        else:
+            engine = self._store.about().get("engine") or {**asdict(self._plan), "cpu_features": cpu_features()}
+        return {
+            "backbone": self.fingerprint.backbone,
+            "feature_dim": self.feature_dim,
+            "weights": self._weights.as_dict(),
+            "note": self._weights.note,
+            "preprocessing": self._preprocessing.as_dict(),
+            "engine": engine,
+            "fingerprint": self.fingerprint.as_dict(),
+            "fingerprint_digest": self.fingerprint.digest,
+        }
+
+    def extract(
+        self,
+        files: Sequence[Path | UPath],
+        sha256: Sequence[str],
+        out: NDArray[np.float32],
+        progress_label: str = "features",
+        log: Callable[[str], None] | None = None,
+    ) -> ExtractionReport:
+        """Write the features of `files` into the rows of `out`.
+
+        Args:
+            files: n image files.
+            sha256: the digest of each file's content when it was scanned; "" for an image that is not valid,
+                whose row becomes exactly zero.
+            out: float32 (n, feature_dim), C order; an array or a memory map.
+
+        Raises:
+            ManifestError: files have changed since they were scanned, or do not decode. All other rows are
+                written and stored; the rows of these files are zero.
+            EngineError, WeightsError: the engine cannot be loaded.
+            StoreError: the storage takes no more rows; those stored before are intact.
+            ValueError: the arguments do not fit together.
+        """
+        started = time.monotonic()
+        _check_arguments(files, sha256, out, self.feature_dim)
+        self._store.refresh()
+        plan = plan_rows(sha256, self._store.__contains__)
+        out[plan.invalid_rows] = 0.0
+        rows_of_key = _rows_by_key(plan)
+        plan = self._reuse(plan, rows_of_key, out)
+        missing = plan.missing_keys
+        unusable: list[UnusableImage] = []
+        if len(missing):
+            with Progress(progress_label, len(missing), log=log or self._progress_log) as progress:
+                unusable = self._compute(plan, files, rows_of_key, out, progress)
+            self._store.merge_small_segments()
+        if unusable:
+            raise ManifestError(_explained(unusable))
+        valid_rows = len(files) - len(plan.invalid_rows)
+        to_compute = sum(len(rows_of_key[key]) for key in missing)
+        return ExtractionReport(
+            computed=len(missing),
+            reused=valid_rows - to_compute,
+            deduplicated=to_compute - len(missing),
+            invalid=len(plan.invalid_rows),
+            seconds=time.monotonic() - started,
+        )
+
+    def _reuse(
+        self, plan: ExtractionPlan, rows_of_key: list[NDArray[np.int64]], out: NDArray[np.float32]
+    ) -> ExtractionPlan:
+        """Write the rows that the store has; the plan returned computes those that it turns out not to have."""
+        stored = np.flatnonzero(plan.stored)
+
+        def put(i: int, features: NDArray[np.float32]) -> None:
+            out[rows_of_key[stored[i]]] = features
+
+        lost = self._store.read([plan.keys[key] for key in stored], put)
+        return plan.without([int(stored[i]) for i in lost])
+
+    def _compute(
+        self,
+        plan: ExtractionPlan,
+        files: Sequence[Path | UPath],
+        rows_of_key: list[NDArray[np.int64]],
+        out: NDArray[np.float32],
+        progress: Progress,
+    ) -> list[UnusableImage]:
+        """Compute, write and store the missing rows; return the images that could not be used."""
+        engine = self._opened_engine()
+        limits = DecodeLimits(self._settings.max_file_bytes, self._settings.max_pixels)
+        reader = ImageReader(limits, self._preprocessing)
+        missing = plan.missing_keys
+        batches = deque(missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))
+        commit = _Commit(self._store)
+        unusable: list[UnusableImage] = []
+
+        def work(keys: NDArray[np.int64]) -> _Finished:
+            images, bad = reader.read([(files[plan.first_rows[key]], plan.keys[key]) for key in keys])
+            good = [int(key) for i, key in enumerate(keys) if i not in bad]
+            return _Finished(good, engine.infer(images) if good else None, list(bad.values()))
+
+        def take(finished: _Finished) -> None:
+            for i, key in enumerate(finished.keys):
+                assert finished.features is not None
+                out[rows_of_key[key]] = finished.features[i]
+                commit.add(plan.keys[key], finished.features[i])
+            for image in finished.unusable:
+                unusable.append(image)
+            progress.advance(len(finished.keys) + len(finished.unusable))
+
+        pool = ThreadPoolExecutor(engine.callers, thread_name_prefix="extract")
+        running: deque[Future[_Finished]] = deque()
+        try:
+            while batches or running:
+                while batches and len(running) < engine.callers + _BATCHES_AHEAD:
+                    running.append(pool.submit(work, batches.popleft()))
+                # Waiting for the oldest keeps rows in order; an interrupt (Ctrl-C, Dagster's terminate) ends it.
+                take(running[0].result())
+                running.popleft()
+        finally:
+            # After an error or an interrupt: drop what has not begun, wait for what has (one batch a thread), and
+            # keep every finished row.
+            pool.shutdown(wait=True, cancel_futures=True)
+            for future in running:
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    take(future.result())
+            commit.flush()
+        return unusable
+
+    def _opened_engine(self) -> Engine:
+        if self._engine is None:
+            models = self._cache / "models"
+            engine = open_engine(
+                self._plan, self.fingerprint.backbone, self._weights, self._preprocessing, models, self._log
+            )
+            self._engine = engine.__enter__()
+            self._store.write_about({"fingerprint": self.fingerprint.as_dict(), "engine": self._engine.describe()})
+        return self._engine
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What a thread made of one batch: plan keys, their features (n, dim), and the images that it could not use."""
+
+    keys: list[int]
+    features: NDArray[np.float32] | None
+    unusable: list[UnusableImage]
+
+
+@dataclass
+class _Commit:
+    """Collects finished rows and stores them, `ROWS_OF_A_COMMIT` at a time."""
+
+    store: RowStore
+    keys: list[bytes] = field(default_factory=list)
+    rows: list[NDArray[np.float32]] = field(default_factory=list)
+
+    def add(self, key: bytes, row: NDArray[np.float32]) -> None:
+        self.keys.append(key)
+        self.rows.append(row)
+        if len(self.keys) >= ROWS_OF_A_COMMIT:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.keys:
+            self.store.append(self.keys, np.stack(self.rows))
+            self.keys, self.rows = [], []
+
+
+def _rows_by_key(plan: ExtractionPlan) -> list[NDArray[np.int64]]:
+    """The rows of each distinct image."""
+    order = np.argsort(plan.key_of_row, kind="stable")
+    counts = np.bincount(plan.key_of_row + 1, minlength=len(plan.keys) + 1)
+    return list(np.split(order, np.cumsum(counts)[:-1]))[1:]
+
+
+def _check_arguments(
+    files: Sequence[Path | UPath], sha256: Sequence[str], out: NDArray[np.float32], dim: int
+) -> None:
+    if len(files) != len(sha256):
+        raise ValueError(f"{len(files)} files come with {len(sha256)} sha256")
+    if out.shape != (len(files), dim) or out.dtype != np.float32:
+        raise ValueError(f"out is {out.dtype} {out.shape}, not float32 {(len(files), dim)}")
+
+
+def _explained(unusable: Sequence[UnusableImage]) -> str:
+    lines = [f"{image.file}: {image.reason}" for image in unusable[:_FILES_IN_A_MESSAGE]]
+    if len(unusable) > len(lines):
+        lines.append(f"and {len(unusable) - len(lines)} more")
+    return (
+        f"{len(unusable)} images are not what image_scan saw; re-run image_scan for their shard, then the features "
+        "(all other rows are stored and will be reused):\n" + "\n".join(lines)
+    )
+
+
+def _to_standard_error(message: str) -> None:
+    sys.stderr.write(message + "\n")

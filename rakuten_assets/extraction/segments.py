@@ -1,0 +1,175 @@
+"""The store's file format: one immutable safetensors file of some rows, which proves its own integrity.
+
+Tensors: `features` float32 (n, dim), `sha256` uint8 (n, 32) of each row's image, `crc32` uint32 (n,) of each row's
+bytes followed by its image's sha256. The file's name is a digest of the header and of the two small tensors, so
+that reading those few bytes shows any damage to them, and a row's crc any damage to the row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from rakuten_assets.errors import StoreError
+
+SUFFIX = ".safetensors"
+KEY_BYTES = 32
+_LENGTH_BYTES = 8
+_MAX_HEADER_BYTES = 1 << 20
+_FLOAT_BYTES = 4
+# Rows that lie closer than this are read in one go; one read holds at most so many rows.
+_GAP_ROWS = 16
+_ROWS_IN_A_READ = 512
+
+
+@dataclass(frozen=True)
+class SegmentIndex:
+    """What a segment holds and where.
+
+    Attributes:
+        keys: sha256 of each row's image, 32 bytes each.
+        crcs: uint32 (n,)
+        dim: length of a row.
+        features_at: the offset in the file of the first row.
+    """
+
+    keys: tuple[bytes, ...]
+    crcs: NDArray[np.uint32]
+    dim: int
+    features_at: int
+
+
+def encode_segment(
+    features: NDArray[np.float32], keys: Sequence[bytes], fingerprint_digest: str
+) -> tuple[str, bytes]:
+    """The file name and content of a segment. `features`: float32 (n, dim); `keys`: n times 32 bytes."""
+    rows = np.ascontiguousarray(features, np.float32)
+    crcs = np.fromiter((_crc(row, key) for row, key in zip(rows, keys, strict=True)), np.uint32, len(keys))
+    sha256 = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
+    tensors = {"features": rows, "sha256": sha256, "crc32": crcs}
+    content = save(tensors, metadata={"fingerprint": fingerprint_digest})
+    header = content[: _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")]
+    return _name(header, sha256.tobytes(), crcs.tobytes()), content
+
+
+def read_index(file: IO[bytes], name: str, fingerprint_digest: str, dim: int) -> SegmentIndex:
+    """Read and verify everything of a segment but its rows.
+
+    Raises:
+        StoreError: the file is not an undamaged segment of this fingerprint; says why.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    prefix = _exactly(file, _LENGTH_BYTES)
+    length = int.from_bytes(prefix, "little")
+    if length > _MAX_HEADER_BYTES:
+        raise StoreError(f"a header of {length} bytes is announced")
+    header = _exactly(file, length)
+    places, metadata = _parsed(header)
+    if metadata.get("fingerprint") != fingerprint_digest:
+        raise StoreError(f"its rows have another fingerprint ({metadata.get('fingerprint')})")
+    data_at = _LENGTH_BYTES + length
+    count = _check_layout(places, dim, size - data_at)
+    sha256 = _slice(file, data_at, places["sha256"])
+    crcs = _slice(file, data_at, places["crc32"])
+    if _name(prefix + header, sha256, crcs) != name:
+        raise StoreError("its header or index does not match its name")
+    keys = tuple(sha256[at : at + KEY_BYTES] for at in range(0, count * KEY_BYTES, KEY_BYTES))
+    return SegmentIndex(keys, np.frombuffer(crcs, "<u4"), dim, data_at + places["features"]["data_offsets"][0])
+
+
+def read_rows(
+    file: IO[bytes], index: SegmentIndex, rows: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.float32] | None]]:
+    """Yield (row, its features float32 (dim,)) for ascending `rows`; None in place of a damaged row's features.
+
+    The features are views of a buffer that lives as long as they do.
+    """
+    row_bytes = index.dim * _FLOAT_BYTES
+    for first, last in _runs(rows):
+        file.seek(index.features_at + first * row_bytes)
+        content = memoryview(file.read((last - first + 1) * row_bytes))
+        for row in rows[_position(rows, first) : _position(rows, last) + 1]:
+            at = (row - first) * row_bytes
+            piece = content[at : at + row_bytes]
+            whole = len(piece) == row_bytes and _crc(piece, index.keys[row]) == index.crcs[row]
+            yield row, np.frombuffer(piece, "<f4") if whole else None
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Cut ascending row numbers into (first, last) of reads."""
+    if not rows:
+        return
+    first = last = rows[0]
+    for row in rows[1:]:
+        if row - last > _GAP_ROWS or row - first >= _ROWS_IN_A_READ:
+            yield first, last
+            first = row
+        last = row
+    yield first, last
+
+
+def _position(rows: Sequence[int], row: int) -> int:
+    return int(np.searchsorted(rows, row))
+
+
+def _crc(row: Any, key: bytes) -> int:
+    return zlib.crc32(key, zlib.crc32(row))
+
+
+def _name(header: bytes, sha256: bytes, crcs: bytes) -> str:
+    return hashlib.sha256(header + sha256 + crcs).hexdigest()[:32] + SUFFIX
+
+
+def _exactly(file: IO[bytes], count: int) -> bytes:
+    content = file.read(count)
+    if len(content) != count:
+        raise StoreError("it ends early")
+    return content
+
+
+def _slice(file: IO[bytes], data_at: int, place: dict[str, Any]) -> bytes:
+    start, stop = place["data_offsets"]
+    file.seek(data_at + start)
+    return _exactly(file, stop - start)
+
+
+def _parsed(header: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    try:
+        places = json.loads(header)
+        metadata = places.pop("__metadata__")
+        if isinstance(metadata, dict) and all(isinstance(place, dict) for place in places.values()):
+            return places, metadata
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"its header does not parse ({type(error).__name__})") from error
+    raise StoreError("its header does not parse")
+
+
+def _check_layout(places: dict[str, dict[str, Any]], dim: int, data_bytes: int) -> int:
+    """Number of rows; refuses tensors of another kind or that do not fill the file exactly."""
+    try:
+        count = places["features"]["shape"][0]
+        expected = {
+            "features": ("F32", [count, dim], count * dim * _FLOAT_BYTES),
+            "sha256": ("U8", [count, KEY_BYTES], count * KEY_BYTES),
+            "crc32": ("U32", [count], count * 4),
+        }
+        for tensor, (dtype, shape, length) in expected.items():
+            start, stop = places[tensor]["data_offsets"]
+            if places[tensor]["dtype"] != dtype or places[tensor]["shape"] != shape or stop - start != length:
+                raise StoreError(f"its tensor {tensor} is not {dtype} {shape}")
+            if start < 0:
+                raise StoreError(f"its tensor {tensor} lies outside the file")
+        if set(places) != set(expected) or sum(length for *_, length in expected.values()) != data_bytes:
+            raise StoreError("its size is not that of its tensors")
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise StoreError(f"its header is incomplete ({type(error).__name__})") from error
+    return int(count)

@@ -1,0 +1,118 @@
+"""Feature shards and matrices as values: vectors, the rows they belong to, and the fingerprint they were made by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from upath import UPath
+
+from rakuten_assets.arrays import ArrayRecord, StagedArray, stage_array
+
+if TYPE_CHECKING:  # The pipeline's module is heavy; a value that was stored needs none of it.
+    from rakuten_assets.extraction.pipeline import ExtractionReport, Extractor
+
+ROW_COLUMNS = ("row", "index", "image_id", "product_id", "file", "sha256", "valid")
+
+
+@dataclass(frozen=True)
+class FeatureShard:
+    """The features of one shard of one split.
+
+    Attributes:
+        vectors: float32 (n, dim), memory-mapped where it was loaded, or a staged file. Rows in manifest order.
+        rows: the n rows, with the columns `ROW_COLUMNS`: row (position in the CSV file), index, image_id,
+            product_id, file, sha256 ("" where there are no bytes), valid (False: a quarantined zero vector).
+        fingerprint: the extractor's, as its `as_dict()`.
+        record: what `vectors` must be, for checking its content.
+    """
+
+    vectors: npt.NDArray[np.float32] | StagedArray
+    rows: pd.DataFrame
+    fingerprint: Mapping[str, Any]
+    record: ArrayRecord
+
+    @property
+    def array(self) -> npt.NDArray[np.float32]:
+        """The vectors; those of a staged file memory-mapped."""
+        return self.vectors.open() if isinstance(self.vectors, StagedArray) else self.vectors
+
+    @property
+    def content(self) -> str:
+        """Hexadecimal digest of vectors and rows."""
+        return content_digest(self.record.sha256, rows_digest(self.rows))
+
+
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """The features of one split.
+
+    Attributes:
+        vectors: float32 (n, dim), memory-mapped where it was loaded, or a staged file. Rows in CSV order.
+        valid: bool (n,). False: the image is quarantined and its vector is exactly zero.
+        fingerprint: the extractor's, as its `as_dict()`.
+        made_of: `merged_content` of the shards that it was merged from.
+    """
+
+    vectors: npt.NDArray[np.float32] | StagedArray
+    valid: npt.NDArray[np.bool_]
+    fingerprint: Mapping[str, Any]
+    made_of: str
+
+    @property
+    def array(self) -> npt.NDArray[np.float32]:
+        """The vectors; those of a staged file memory-mapped."""
+        return self.vectors.open() if isinstance(self.vectors, StagedArray) else self.vectors
+
+
+def shard_table(scanned: pd.DataFrame) -> pd.DataFrame:
+    """The row sidecar of a shard, from its scanned manifest rows (columns of manifest and scan)."""
+    valid = scanned["status"].eq("ok").to_numpy(dtype=bool)
+    columns = {name: scanned[name].reset_index(drop=True) for name in ROW_COLUMNS[:-1]}
+    return pd.DataFrame({**columns, "valid": valid})
+
+
+def rows_digest(rows: pd.DataFrame) -> str:
+    """Hexadecimal digest of a sidecar's rows: which images, which bytes, which are valid."""
+    digest = hashlib.sha256()
+    for name in ("row", "index", "image_id", "product_id"):
+        digest.update(rows[name].to_numpy(dtype="<i8").tobytes())
+    digest.update("\n".join([*rows["file"], *rows["sha256"]]).encode())
+    digest.update(rows["valid"].to_numpy(dtype=bool).tobytes())
+    return digest.hexdigest()
+
+
+def merged_content(shards: Mapping[str, FeatureShard]) -> str:
+    """Hexadecimal digest of the content of shards, in the order of their keys."""
+    return content_digest(*(shards[key].content for key in sorted(shards)))
+
+
+def content_digest(*parts: str) -> str:
+    """One digest of several."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def extract_shard(
+    extractor: Extractor, files: Sequence[Path | UPath], rows: pd.DataFrame, target: Path, label: str
+) -> tuple[FeatureShard, ExtractionReport]:
+    """Compute a shard's vectors into `target`, a `.npy` file in a scratch folder.
+
+    Args:
+        files: the rows' image files, in the same order.
+        rows: the sidecar, as `shard_table` makes it.
+        label: what the progress line says.
+    """
+    wanted = [digest if valid else "" for digest, valid in zip(rows["sha256"], rows["valid"], strict=True)]
+    staged, report = stage_array(
+        target,
+        (len(rows), extractor.feature_dim),
+        np.float32,
+        lambda out: extractor.extract(files, wanted, out, progress_label=label),
+    )
+    return FeatureShard(staged, rows, extractor.fingerprint.as_dict(), staged.record), report

@@ -1,0 +1,226 @@
+"""The graph as a whole: one run over all shards, one shard, missing shards, reversed ranges, other shard counts."""
+
+import json
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from rakuten_assets.dataset.synthetic.catalog import read_catalog
+from rakuten_assets.errors import ManifestError
+from rakuten_assets_tests.defs.conftest import DIM, TEST_ROWS, TRAIN_ROWS, FakeExtractor, Project, failure_of
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+
+
+def _fresh(project: Project, folder: Path, **overrides: object) -> Project:
+    return Project(project.catalog, folder, dg.DagsterInstance.ephemeral(), **overrides)
+
+
+def test_one_run_over_all_shards_publishes_everything(project: Project) -> None:
+    result = project.run_all()
+    assert result.success
+    outputs = project.storage / "outputs"
+    assert sorted(path.name for path in outputs.iterdir()) == [
+        "metadata.json",
+        "test_features_efficientnet_b0.npy",
+        "test_valid.npy",
+        "train_features_efficientnet_b0.npy",
+        "train_labels.npy",
+        "train_valid.npy",
+    ]
+    train = np.load(outputs / "train_features_efficientnet_b0.npy")
+    valid = np.load(outputs / "train_valid.npy")
+    labels = np.load(outputs / "train_labels.npy")
+    assert (train.dtype, train.shape) == (np.float32, (TRAIN_ROWS, DIM))
+    assert (valid.dtype, labels.dtype) == (bool, np.int64)
+    assert np.load(outputs / "test_features_efficientnet_b0.npy").shape == (TEST_ROWS, DIM)
+    document = json.loads((outputs / "metadata.json").read_text())
+    assert document["num_classes"] == 27
+    assert document["label_encoder"]["10"] == 0
+    assert document["label_encoder"]["2905"] == 26
+    assert document["shards"] == project.settings.shards
+    assert "SEEDED" in document["weights_note"]
+    encoder = document["label_encoder"]
+    codes = pd.read_csv(project.catalog / "Y_train_CVw08PX.csv")["prdtypecode"]
+    assert [encoder[str(code)] for code in codes] == labels.tolist()
+    weights = np.array(document["class_weights"])
+    assert weights[labels].sum() == pytest.approx(TRAIN_ROWS)
+
+
+def test_rows_follow_the_csv_and_faults_are_quarantined(project: Project) -> None:
+    assert project.run_all().success
+    catalog = read_catalog(project.catalog, TRAIN_ROWS, TEST_ROWS, 42, True)
+    assert catalog is not None
+    scans = [pd.read_parquet(path) for path in (project.storage / "assets" / "image_scan").glob("*.parquet")]
+    scan = pd.concat(scans)
+    for split, rows in (("train", TRAIN_ROWS), ("test", TEST_ROWS)):
+        bad = sorted(
+            fault.row for fault in catalog.read_faults() if fault.split == split and fault.expected_status != "ok"
+        )
+        valid = np.load(project.storage / "outputs" / f"{split}_valid.npy")
+        features = np.load(project.storage / "outputs" / f"{split}_features_efficientnet_b0.npy")
+        assert np.flatnonzero(~valid).tolist() == bad
+        assert not features[~valid].any()
+        of_split = scan[scan["split"] == split].sort_values("row")
+        assert of_split["row"].tolist() == list(range(rows))
+        expected = [
+            np.frombuffer(bytes.fromhex(digest)[:DIM], np.uint8) if status == "ok" else np.zeros(DIM)
+            for digest, status in zip(of_split["sha256"], of_split["status"], strict=True)
+        ]
+        np.testing.assert_array_equal(features, np.array(expected, dtype=np.float32))
+
+
+def test_a_run_a_shard_gives_the_same_bytes_as_one_run(project: Project, tmp_path: Path) -> None:
+    assert project.run_all().success
+    other = _fresh(project, tmp_path / "by shard")
+    assert other.run("x_train", "y_train", "x_test", "image_manifest", "label_encoder").success
+    for key in ("02", "00", "01"):
+        assert other.run("image_scan", "train_features", "test_features", key=key).success
+    assert other.run(
+        "train_labels", "class_weights", "train_feature_matrix", "test_feature_matrix", "metadata"
+    ).success
+    assert other.outputs() == project.outputs()
+
+
+@pytest.mark.parametrize("shards", [1, 5])
+def test_the_number_of_shards_changes_no_byte(project: Project, shards: int, tmp_path: Path) -> None:
+    assert project.run_all().success
+    other = _fresh(project, tmp_path / "other", shards=shards)
+    assert other.run_all().success
+    assert other.outputs() == project.outputs()
+
+
+def test_a_second_run_changes_no_byte_and_no_data_version(project: Project) -> None:
+    assert project.run_all().success
+    before, versions = project.outputs(), _versions(project)
+    assert project.run_all().success
+    assert project.outputs() == before
+    assert _versions(project) == versions
+
+
+def _versions(project: Project) -> dict[str, str]:
+    versions = {}
+    for key in project.job.asset_layer.executable_asset_keys:
+        event = project.instance.get_latest_materialization_event(key)
+        assert event is not None and event.asset_materialization is not None
+        versions[key.to_user_string()] = (event.asset_materialization.tags or {})["dagster/data_version"]
+    return versions
+
+
+def test_missing_shards_are_named_with_the_commands(project: Project) -> None:
+    assert project.run_all().success
+    folder = project.storage / "assets" / "train_features"
+    (folder / "00.json").unlink()
+    for path in folder.glob("01.*"):
+        path.unlink()
+    before = project.outputs()
+    message = failure_of(project.run("train_feature_matrix"), "train_feature_matrix")
+    assert "2 of 3 partitions are missing" in message
+    assert "dagster asset materialize -m rakuten_assets.definitions --select train_features --partition-range 00...01" in message
+    assert project.outputs() == before
+
+
+def test_a_partial_range_makes_its_shards_and_says_which_are_missing_for_the_rest(project: Project) -> None:
+    result = project.run(span=("00", "01"))
+    assert not result.success
+    assert "partitions are missing" in failure_of(result, "train_feature_matrix")
+    assert "--partition 02" in failure_of(result, "train_feature_matrix")
+    made = project.storage / "assets" / "train_features"
+    assert sorted(path.name for path in made.glob("*.npy")) == ["00.npy", "01.npy"]
+
+
+def test_a_reversed_range_is_refused_before_anything_runs(project: Project) -> None:
+    with pytest.raises(ManifestError, match=r"02\.\.\.00 is reversed .* write 00\.\.\.02"):
+        project.run(span=("02", "00"))
+    assert not project.storage.exists()
+
+
+def test_another_shard_count_is_explained_and_nothing_is_mixed(project: Project) -> None:
+    assert project.run_all().success
+    before = {path: path.read_bytes() for path in project.storage.rglob("*") if path.is_file()}
+    other = _fresh(project, project.storage, shards=5)
+    with pytest.raises(dg.DagsterResourceFunctionError) as caught:  # type: ignore[attr-defined]
+        other.run_all()
+    assert "RAKUTEN_SHARDS=5" in str(caught.value.__cause__)
+    after = {path: path.read_bytes() for path in project.storage.rglob("*") if path.is_file()}
+    assert after == before
+    shutil.rmtree(project.storage / "assets")
+    assert other.run_all().success
+
+
+def test_a_changed_image_changes_its_shard_only(project: Project, tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog"
+    shutil.copytree(project.catalog, catalog)
+    mine = Project(catalog, tmp_path / "mine", dg.DagsterInstance.ephemeral())
+    assert mine.run_all().success
+    scans = mine.storage / "assets" / "image_scan"
+    rows = pd.read_parquet(scans / "01.parquet")
+    good = rows[(rows["status"] == "ok") & (rows["split"] == "train")]
+    target, source = (catalog / "images" / good["file"].iloc[n] for n in (0, 1))
+    target.write_bytes(source.read_bytes())
+    row = int(good["row"].iloc[0])
+    before = np.load(mine.storage / "outputs" / "train_features_efficientnet_b0.npy")
+    assert mine.run("image_scan", "train_features", "test_features", key="01").success
+    assert mine.run("train_feature_matrix", "test_feature_matrix", "metadata").success
+    after = np.load(mine.storage / "outputs" / "train_features_efficientnet_b0.npy")
+    assert np.flatnonzero((before != after).any(axis=1)).tolist() == [row]
+
+
+def test_shards_of_different_extractors_are_not_merged(project: Project, tmp_path: Path) -> None:
+    assert project.run_all().success
+    other = _fresh(project, project.storage, precision="bf16")
+    assert other.run("train_features", key="01").success
+    message = failure_of(other.run("train_feature_matrix"), "train_feature_matrix")
+    assert "different extractors (they differ in precision)" in message
+    resnet = _fresh(project, project.storage, backbone="resnet18", precision="bf16")
+    message = failure_of(resnet.run("test_feature_matrix"), "test_feature_matrix")
+    assert "features of efficientnet_b0, RAKUTEN_BACKBONE is resnet18" in message
+
+
+@pytest.mark.parametrize("what", ["NaN", "constant", "zero", "leak"])
+def test_spoilt_features_are_located_and_never_stored(
+    project: Project, what: str, fake_extractor: type[FakeExtractor]
+) -> None:
+    assert project.run_all().success
+    before = {path: path.read_bytes() for path in project.storage.rglob("*") if path.is_file()}
+
+    def spoil(out: np.ndarray) -> None:
+        good, bad = np.flatnonzero(out.any(axis=1)), np.flatnonzero(~out.any(axis=1))
+        if what == "leak":
+            out[bad[:1]] = 1
+        else:
+            out[good[0]] = {"NaN": np.nan, "constant": 3, "zero": 0}[what]
+
+    fake_extractor.spoil = staticmethod(spoil)  # type: ignore[assignment]
+    result = project.run("train_features", span=("00", "02"))
+    if what == "leak" and result.success:
+        pytest.fail("a quarantined row that is not zero went through")
+    message = failure_of(result, "train_features")
+    check = "finite" if what == "NaN" else "only_quarantined_rows_are_zero"
+    assert f"train_features, partition 00: {check} failed" in message
+    assert "nothing was stored" in message
+    after = {path: path.read_bytes() for path in project.storage.rglob("*") if path.is_file()}
+    assert after == before
+    evaluations = {
+        (record.asset_check_evaluation.check_name, record.asset_check_evaluation.partition): record
+        for record in (event.event_log_entry for event in _evaluations(project))
+        if record.asset_check_evaluation is not None
+    }
+    failed = evaluations[(check, "00")].asset_check_evaluation
+    assert failed is not None
+    assert not failed.passed
+    if what == "NaN":
+        assert "image_train/image_" in (failed.description or "")
+        assert failed.metadata["NaN"].value == DIM
+
+
+def _evaluations(project: Project) -> list[dg.EventLogRecord]:
+    run = project.instance.get_runs(limit=1)[0]
+    connection = project.instance.get_records_for_run(
+        run.run_id, of_type={dg.DagsterEventType.ASSET_CHECK_EVALUATION}
+    )
+    return list(connection.records)
