@@ -37,7 +37,7 @@ def usable_cores(cgroups: Path = _CGROUPS, own_cgroup: Path = _OWN_CGROUP) -> in
 
 def usable_memory(cgroups: Path = _CGROUPS, own_cgroup: Path = _OWN_CGROUP) -> int:
     """Bytes of memory that this process may hold: the machine's, or its cgroups' limit where that is less."""
-    limits = [psutil.virtual_memory().total]
+    limits: list[int] = [psutil.virtual_memory().total]
     for controller, name in (("", "memory.max"), ("memory", "memory.limit_in_bytes")):
         for folder in _folders(cgroups, own_cgroup, controller):
             words = _words(folder / name)

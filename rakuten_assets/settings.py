@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -111,6 +111,25 @@ class Settings(BaseSettings):
     )
     unreadable_warn: Share = Field(0.001, description="Share of unreadable images that raises a warning.")
     unreadable_fail: Share = Field(0.05, description="Share of unreadable images that fails the run.")
+    blank_warn: Share = Field(0.001, description="Share of blank images that raises a warning.")
+    duplicate_warn: Share = Field(
+        0.01, description="Share of images that repeat another one byte for byte that raises a warning."
+    )
+    conflict_warn: Share = Field(
+        0.0, description="Share of train rows whose picture also has another class that raises a warning."
+    )
+    twin_warn: Share = Field(
+        0.0, description="Share of test rows whose picture is also in train that raises a warning."
+    )
+    odd_warn: Share = Field(
+        0.05, description="Share of images of another size or mode than most that raises a warning."
+    )
+    drift_warn: float = Field(
+        0.25,
+        ge=0.0,
+        description="Difference between train and test in brightness, contrast, file size..., in standard "
+        "deviations, that raises a warning.",
+    )
 
     @field_validator("data_dir", "storage", mode="before")
     @classmethod
@@ -182,6 +201,18 @@ class _DotEnv(PydanticBaseSettingsSource):
 def variable_names() -> list[str]:
     """Every variable that `Settings` reads, in the order of its fields."""
     return [PREFIX + name.upper() for name in Settings.model_fields]
+
+
+def settings_table() -> str:
+    """The settings as the README's Markdown table: variable, default, what it is for."""
+    lines = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "unset" if field.default in (None, "") else f"`{field.default}`"
+        about = " ".join((field.description or "").split())
+        if allowed := get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
+            about += f" Allowed: {', '.join(f'`{value}`' for value in allowed)}."
+        lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {about} |")
+    return "\n".join(lines)
 
 
 def _dotenv() -> dict[str, str | None]:

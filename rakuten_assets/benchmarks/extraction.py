@@ -117,7 +117,7 @@ def compare(
                 "variant": contestant.variant,
                 "engine": contestant.engine,
                 "precision": contestant.precision,
-                "storage": str(storage / f"{contestant.engine}-{contestant.precision}"),
+                "storage": str(storage),
                 "workers": workers,
                 "warm_up": [str(file) for file in warm_up],
             }
@@ -222,7 +222,7 @@ def _add_stages(
     gflop: float,
 ) -> None:
     request = {
-        "storage": str(storage / f"{contestant.engine}-{contestant.precision}"),
+        "storage": str(storage),
         "workers": workers,
         "engine": contestant.engine,
         "precision": contestant.precision,

@@ -1,6 +1,6 @@
 """What holds for every asset alike, said once: one run over any number of shards, checks in the asset's own step."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -21,6 +21,7 @@ def stage_asset(
     code_version: str = "1",
     shards: dg.PartitionsDefinition | None = None,
     published_as: str | None = None,
+    only_warn: Collection[str] = (),
     exclusive: bool = False,
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
     """Make an asset of a function: its name and docstring are the asset's.
@@ -29,6 +30,7 @@ def stage_asset(
         io_manager: key of the resource that stores the value.
         checks: name -> description of the checks that the function reports.
         published_as: the file's name in `outputs/`.
+        only_warn: names of checks that stop nothing.
         exclusive: whether the step keeps every core busy.
     """
 
@@ -41,7 +43,7 @@ def stage_asset(
             partitions_def=shards,
             # With it on every asset, one command or one click runs the whole graph over all shards in one run.
             backfill_policy=dg.BackfillPolicy.single_run(),
-            check_specs=check_specs(function.__name__, checks, shards),
+            check_specs=check_specs(function.__name__, checks, shards, only_warn),
             metadata={PUBLISHED_AS: published_as} if published_as else None,
             op_tags=EXCLUSIVE if exclusive else None,
         )

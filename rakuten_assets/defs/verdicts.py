@@ -4,7 +4,7 @@ A run over several partitions is one step, for which Dagster 1.13 records one un
 evaluations are made here, one a partition, as Dagster itself makes them in a run over one partition.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -21,11 +21,16 @@ Verdicts = Sequence[Verdict] | Mapping[str, Sequence[Verdict]]
 
 
 def check_specs(
-    asset: str, descriptions: Mapping[str, str], partitions: dg.PartitionsDefinition | None = None
+    asset: str,
+    descriptions: Mapping[str, str],
+    partitions: dg.PartitionsDefinition | None = None,
+    only_warn: Collection[str] = (),
 ) -> list[dg.AssetCheckSpec]:
-    """Specs of checks that run in the asset's own step. All can block: a verdict's severity decides."""
+    """Specs of checks that run in the asset's own step."""
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True, partitions_def=partitions)
+        dg.AssetCheckSpec(
+            name, asset=asset, description=text, blocking=name not in only_warn, partitions_def=partitions
+        )
         for name, text in descriptions.items()
     ]
 

@@ -89,10 +89,16 @@ _SPECS = (
         ),
     ),
     BackboneSpec(
-        "efficientnet_b3", 1536, "classifier", (_v1("efficientnet_b3_rwightman-b3899882.pth", 320, 300, "bicubic"),)
+        "efficientnet_b3",
+        1536,
+        "classifier",
+        (_v1("efficientnet_b3_rwightman-b3899882.pth", 320, 300, "bicubic"),),
     ),
     BackboneSpec(
-        "efficientnet_b7", 2560, "classifier", (_v1("efficientnet_b7_lukemelas-c5b4e57e.pth", 600, 600, "bicubic"),)
+        "efficientnet_b7",
+        2560,
+        "classifier",
+        (_v1("efficientnet_b7_lukemelas-c5b4e57e.pth", 600, 600, "bicubic"),),
     ),
     BackboneSpec("resnet18", 512, "fc", (_v1("resnet18-f37072fd.pth", 256, 224, "bilinear"),)),
     BackboneSpec(
@@ -123,7 +129,9 @@ _SPECS = (
             WeightsRelease("IMAGENET1K_V2", "mobilenet_v3_large-5c1a4163.pth", 232, 224, "bilinear"),
         ),
     ),
-    BackboneSpec("convnext_tiny", 768, "classifier.2", (_v1("convnext_tiny-983f1562.pth", 236, 224, "bilinear"),)),
+    BackboneSpec(
+        "convnext_tiny", 768, "classifier.2", (_v1("convnext_tiny-983f1562.pth", 236, 224, "bilinear"),)
+    ),
     BackboneSpec(
         "vit_b_16",
         768,

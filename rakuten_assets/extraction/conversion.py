@@ -43,10 +43,16 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     # (x / 255 - mean) / std, on bytes as they come from the decoder.
     normalise = steps.input().preprocess().convert_element_type(openvino.Type.f32)
-    normalise.mean([255.0 * value for value in request["mean"]]).scale([255.0 * value for value in request["std"]])
+    normalise.mean([255.0 * value for value in request["mean"]]).scale(
+        [255.0 * value for value in request["std"]]
+    )
     folder = Path(request["folder"])
     openvino.save_model(steps.build(), folder / "model.xml", compress_to_fp16=False)
-    return {"state_sha256": sha256_of_state(backbone), "torch": version("torch"), "torchvision": version("torchvision")}
+    return {
+        "state_sha256": sha256_of_state(backbone),
+        "torch": version("torch"),
+        "torchvision": version("torchvision"),
+    }
 
 
 def download(request: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,11 @@ class ConvertedModel:
 
 
 def converted_model(
-    folder: UPath, backbone: str, weights: WeightsSource, preprocessing: Preprocessing, log: Callable[[str], None]
+    folder: UPath,
+    backbone: str,
+    weights: WeightsSource,
+    preprocessing: Preprocessing,
+    log: Callable[[str], None],
 ) -> ConvertedModel:
     """The backbone as an OpenVINO model, from the cache or converted now (10 s, once).
 
@@ -123,5 +127,3 @@ def _unpacked(content: bytes) -> ConvertedModel:
     if expected != {name: sha256_of_bytes(part) for name, part in parts.items()}:
         raise StoreError("its content does not match its own sha256")
     return ConvertedModel(parts["model.xml"], parts["model.bin"], about)
-
-

@@ -13,15 +13,8 @@ from upath import UPath
 
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
+from rakuten_assets.extraction.report import UnusableImage
 from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
-
-
-@dataclass(frozen=True)
-class UnusableImage:
-    """An image that is no longer what a scan found valid, and why."""
-
-    file: Path | UPath
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,9 @@ class ImageReader:
                 if hashlib.sha256(content).digest() != sha256:
                     unusable[position] = UnusableImage(file, "its content has changed since the scan")
                     continue
-                batch[position - len(unusable)] = preprocess(decode_rgb(content, self.limits), self.preprocessing)
+                batch[position - len(unusable)] = preprocess(
+                    decode_rgb(content, self.limits), self.preprocessing
+                )
             except OSError as error:
                 unusable[position] = UnusableImage(file, f"cannot be read: {error.strerror or error}")
             except UndecodableImageError as error:

@@ -12,20 +12,18 @@ from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 - torch raises it; nothing here is unpickled
 from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.torch
 import torch
 import torchvision
-from numpy.typing import NDArray
 from torch import nn
 
 from rakuten_assets.errors import WeightsError
-from rakuten_assets.extraction.backbones import BackboneSpec
+from rakuten_assets.extraction.backbones import IMAGENET_MEAN, IMAGENET_STD, BackboneSpec
+from rakuten_assets.extraction.calibration import calibration_images
 from rakuten_assets.extraction.weights import SEED, WeightsSource
 
 _CALIBRATION_IMAGES = 32
-_CALIBRATION_SIDE = 224
 _KEYS_IN_A_MESSAGE = 5
 # torchvision's published DenseNet files have names that its modules gave up long ago ("norm.1" is "norm1").
 _OLD_DENSENET_NAME = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
@@ -71,7 +69,11 @@ class FromBytes(nn.Module):
     std: torch.Tensor
 
     def __init__(
-        self, backbone: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype = torch.float32
+        self,
+        backbone: nn.Module,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.backbone = backbone.to(dtype)
@@ -156,33 +158,12 @@ def _seeded_backbone(spec: BackboneSpec) -> nn.Module:
                 norm.momentum = None  # a plain average, with nothing of the initial values in it
                 norm.train()
             if norms:
-                model(torch.from_numpy(_calibration_images()))
+                images = torch.from_numpy(calibration_images(_CALIBRATION_IMAGES, SEED))
+                mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
+                model((images - mean) / std)
             return model.eval()
     finally:
         torch.set_num_threads(threads)
-
-
-def _calibration_images() -> NDArray[np.float32]:
-    """Drawn images like product photos, normalised: float32 (n, 3, side, side)."""
-    random = np.random.Generator(np.random.PCG64(SEED))
-    side = _CALIBRATION_SIDE
-    y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
-    images = np.empty((_CALIBRATION_IMAGES, 3, side, side), np.float32)
-    for image in images:
-        image[:] = 1.0 if random.random() < 0.6 else random.random((3, 1, 1))
-        for _ in range(int(random.integers(1, 6))):
-            (cx, cy), (rx, ry) = random.uniform(0.2, 0.8, 2), random.uniform(0.05, 0.45, 2)
-            inside_box = (np.abs(x - cx) < rx) & (np.abs(y - cy) < ry)
-            inside_disc = ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1
-            colour = random.random((3, 1)) + random.uniform(-0.5, 0.5, (3, 1)) * x[0]
-            wave = 0.2 * np.sin(x * random.uniform(10, 120) + y * random.uniform(-60, 60))
-            shape = inside_box if random.random() < 0.5 else inside_disc
-            painted = colour[:, None, :] + wave
-            image[:, shape] = painted[:, shape]
-        image += random.normal(0.0, random.uniform(0.0, 0.05), image.shape).astype(np.float32)
-    mean, std = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
-    normalised: NDArray[np.float32] = (images.clip(0, 1) - mean[:, None, None]) / std[:, None, None]
-    return normalised.astype(np.float32)
 
 
 def _first_line(error: Exception) -> str:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -22,15 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.errors import ManifestError
 from rakuten_assets.extraction.backbones import BACKBONES
-from rakuten_assets.extraction.engines import Engine, EnginePlan, open_engine, plan_engine
+from rakuten_assets.extraction.engines import Engine, EnginePlan, plan_engine
+from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
-from rakuten_assets.extraction.images import ImageReader, UnusableImage
+from rakuten_assets.extraction.images import ImageReader
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
+from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
+from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.store import RowStore
 from rakuten_assets.extraction.weights import WeightsSource, resolve_weights
+from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.integrity.decoding import DecodeLimits
 from rakuten_assets.machine import cpu_features
 from rakuten_assets.progress import Progress
@@ -40,35 +41,6 @@ from rakuten_assets.settings import Settings
 ROWS_OF_A_COMMIT = 256
 # Batches that wait for a thread beyond those being worked on: enough that no thread waits for this one.
 _BATCHES_AHEAD = 2
-_FILES_IN_A_MESSAGE = 10
-
-
-@dataclass(frozen=True)
-class ExtractionReport:
-    """What one `extract` did. computed + reused + deduplicated + invalid is the number of rows.
-
-    Attributes:
-        computed: images that went through the network.
-        reused: rows whose image the store already had.
-        deduplicated: rows whose image, byte for byte, another row had computed in this call.
-        invalid: rows without a valid image; they are zero.
-        seconds: wall time.
-    """
-
-    computed: int
-    reused: int
-    deduplicated: int
-    invalid: int
-    seconds: float
-
-    @property
-    def images_per_second(self) -> float:
-        """Computed images by wall time."""
-        return self.computed / self.seconds if self.seconds else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {**asdict(self), "images_per_second": self.images_per_second}
 
 
 class Extractor:
@@ -104,7 +76,13 @@ class Extractor:
         self._engine: Engine | None = None
         self._cache = UPath(settings.storage) / "cache"
         self.fingerprint: ExtractorFingerprint = fingerprint_of(
-            settings.backbone, weights, preprocessing, plan.precision, plan.engine, plan.device, plan.batch_in_fingerprint
+            settings.backbone,
+            weights,
+            preprocessing,
+            plan.precision,
+            plan.engine,
+            plan.device,
+            plan.batch_in_fingerprint,
         )
         self.feature_dim: int = BACKBONES[settings.backbone].feature_dim
         digest = self.fingerprint.digest
@@ -121,7 +99,9 @@ class Extractor:
             WeightsError: the weights are missing or not what they should be.
             EngineError: the settings ask for what this machine cannot do.
         """
-        return cls(settings, resolve_weights(settings), preprocessing_for(settings), plan_engine(settings), log)
+        return cls(
+            settings, resolve_weights(settings), preprocessing_for(settings), plan_engine(settings), log
+        )
 
     def __enter__(self) -> Extractor:
         return self
@@ -142,7 +122,10 @@ class Extractor:
         if self._engine is not None:
             engine = self._engine.describe()
         else:
-            engine = self._store.about().get("engine") or {**asdict(self._plan), "cpu_features": cpu_features()}
+            engine = self._store.about().get("engine") or {
+                **asdict(self._plan),
+                "cpu_features": cpu_features(),
+            }
         return {
             "backbone": self.fingerprint.backbone,
             "feature_dim": self.feature_dim,
@@ -153,6 +136,23 @@ class Extractor:
             "fingerprint": self.fingerprint.as_dict(),
             "fingerprint_digest": self.fingerprint.digest,
         }
+
+    def open_engine(self) -> Engine:
+        """Load the engine now, converting the model where that was not done before; `extract` does it when needed.
+
+        Raises:
+            EngineError, WeightsError: it cannot run here.
+        """
+        if self._engine is None:
+            models = self._cache / "models"
+            engine = load_engine(
+                self._plan, self.fingerprint.backbone, self._weights, self._preprocessing, models, self._log
+            )
+            self._engine = engine.__enter__()
+            self._store.write_about(
+                {"fingerprint": self.fingerprint.as_dict(), "engine": self._engine.describe()}
+            )
+        return self._engine
 
     def extract(
         self,
@@ -187,11 +187,11 @@ class Extractor:
         missing = plan.missing_keys
         unusable: list[UnusableImage] = []
         if len(missing):
+            engine = self.open_engine()
             with Progress(progress_label, len(missing), log=log or self._progress_log) as progress:
-                unusable = self._compute(plan, files, rows_of_key, out, progress)
+                unusable = self._compute(engine, plan, files, rows_of_key, out, progress)
             self._store.merge_small_segments()
-        if unusable:
-            raise ManifestError(_explained(unusable))
+        refuse_unusable(unusable)
         valid_rows = len(files) - len(plan.invalid_rows)
         to_compute = sum(len(rows_of_key[key]) for key in missing)
         return ExtractionReport(
@@ -216,6 +216,7 @@ class Extractor:
 
     def _compute(
         self,
+        engine: Engine,
         plan: ExtractionPlan,
         files: Sequence[Path | UPath],
         rows_of_key: list[NDArray[np.int64]],
@@ -223,65 +224,42 @@ class Extractor:
         progress: Progress,
     ) -> list[UnusableImage]:
         """Compute, write and store the missing rows; return the images that could not be used."""
-        engine = self._opened_engine()
         limits = DecodeLimits(self._settings.max_file_bytes, self._settings.max_pixels)
         reader = ImageReader(limits, self._preprocessing)
         missing = plan.missing_keys
-        batches = deque(missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))
+        batches = (missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))
         commit = _Commit(self._store)
         unusable: list[UnusableImage] = []
 
         def work(keys: NDArray[np.int64]) -> _Finished:
             images, bad = reader.read([(files[plan.first_rows[key]], plan.keys[key]) for key in keys])
             good = [int(key) for i, key in enumerate(keys) if i not in bad]
-            return _Finished(good, engine.infer(images) if good else None, list(bad.values()))
+            features = engine.infer(images) if good else np.empty((0, self.feature_dim), np.float32)
+            return _Finished(good, features, {int(keys[i]): image for i, image in bad.items()})
 
         def take(finished: _Finished) -> None:
             for i, key in enumerate(finished.keys):
-                assert finished.features is not None
                 out[rows_of_key[key]] = finished.features[i]
                 commit.add(plan.keys[key], finished.features[i])
-            for image in finished.unusable:
+            for key, image in finished.unusable.items():
+                out[rows_of_key[key]] = 0.0
                 unusable.append(image)
             progress.advance(len(finished.keys) + len(finished.unusable))
 
-        pool = ThreadPoolExecutor(engine.callers, thread_name_prefix="extract")
-        running: deque[Future[_Finished]] = deque()
         try:
-            while batches or running:
-                while batches and len(running) < engine.callers + _BATCHES_AHEAD:
-                    running.append(pool.submit(work, batches.popleft()))
-                # Waiting for the oldest keeps rows in order; an interrupt (Ctrl-C, Dagster's terminate) ends it.
-                take(running[0].result())
-                running.popleft()
+            work_in_order(work, batches, take, engine.callers, _BATCHES_AHEAD)
         finally:
-            # After an error or an interrupt: drop what has not begun, wait for what has (one batch a thread), and
-            # keep every finished row.
-            pool.shutdown(wait=True, cancel_futures=True)
-            for future in running:
-                if future.done() and not future.cancelled() and future.exception() is None:
-                    take(future.result())
             commit.flush()
         return unusable
-
-    def _opened_engine(self) -> Engine:
-        if self._engine is None:
-            models = self._cache / "models"
-            engine = open_engine(
-                self._plan, self.fingerprint.backbone, self._weights, self._preprocessing, models, self._log
-            )
-            self._engine = engine.__enter__()
-            self._store.write_about({"fingerprint": self.fingerprint.as_dict(), "engine": self._engine.describe()})
-        return self._engine
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """What a thread made of one batch: plan keys, their features (n, dim), and the images that it could not use."""
+    """What a thread made of one batch: by plan key, features (n, dim) and the images that it could not use."""
 
     keys: list[int]
-    features: NDArray[np.float32] | None
-    unusable: list[UnusableImage]
+    features: NDArray[np.float32]
+    unusable: dict[int, UnusableImage]
 
 
 @dataclass
@@ -318,16 +296,6 @@ def _check_arguments(
         raise ValueError(f"{len(files)} files come with {len(sha256)} sha256")
     if out.shape != (len(files), dim) or out.dtype != np.float32:
         raise ValueError(f"out is {out.dtype} {out.shape}, not float32 {(len(files), dim)}")
-
-
-def _explained(unusable: Sequence[UnusableImage]) -> str:
-    lines = [f"{image.file}: {image.reason}" for image in unusable[:_FILES_IN_A_MESSAGE]]
-    if len(unusable) > len(lines):
-        lines.append(f"and {len(unusable) - len(lines)} more")
-    return (
-        f"{len(unusable)} images are not what image_scan saw; re-run image_scan for their shard, then the features "
-        "(all other rows are stored and will be reused):\n" + "\n".join(lines)
-    )
 
 
 def _to_standard_error(message: str) -> None:

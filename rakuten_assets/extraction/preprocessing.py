@@ -39,7 +39,9 @@ class Preprocessing:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
 
 def preprocessing_for(settings: Settings) -> Preprocessing:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _HALF = np.int32(1 << 21)
-_OPTIONS = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": False, "error_model": "numpy"}
 _BYTES = numba.uint8[:, ::1]
 _WORDS = numba.uint64[:, ::1]
 
@@ -64,7 +64,11 @@ def down_then_across(
 
 
 def _across(
-    scratch: Scratch, lines: NDArray[np.uint8], width: int, start: NDArray[np.int64], weights: NDArray[np.int32]
+    scratch: Scratch,
+    lines: NDArray[np.uint8],
+    width: int,
+    start: NDArray[np.int64],
+    weights: NDArray[np.int32],
 ) -> NDArray[np.uint8]:
     """The horizontal pass over padded lines, uint8 (8r, 8c); 3 * `width` columns count.
 
@@ -95,7 +99,7 @@ def _padded(count: int) -> int:
     return -(-count // 8) * 8
 
 
-@numba.njit(numba.void(_BYTES, numba.int64[::1], numba.int32[:, ::1], _BYTES), **_OPTIONS)  # type: ignore[untyped-decorator]
+@numba.njit(numba.void(_BYTES, numba.int64[::1], numba.int32[:, ::1], _BYTES), **_OPTIONS)
 def weighted_rows(source: Any, start: Any, weights: Any, out: Any) -> None:
     """out[i] = sum over t of weights[i, t] * source[start[i] + t], rounded from 22-bit fixed point, clipped."""
     columns = source.shape[1]
@@ -113,21 +117,25 @@ def weighted_rows(source: Any, start: Any, weights: Any, out: Any) -> None:
             line[j] = np.uint8(min(max(total[j] >> 22, 0), 255))
 
 
-@numba.njit(inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(inline="always")
 def _swap(high: Any, low: Any, by: Any, mask: Any) -> Any:
     """Exchange the upper parts of `high`'s groups with the lower parts of `low`'s."""
     changed = ((high >> by) ^ low) & mask
     return high ^ (changed << by), low ^ changed
 
 
-@numba.njit(numba.void(_WORDS, _WORDS), **_OPTIONS)  # type: ignore[untyped-decorator]
+@numba.njit(numba.void(_WORDS, _WORDS), **_OPTIONS)
 def transpose(source: Any, out: Any) -> None:
     """Transpose a byte matrix (8r, 8c), seen as words (8r, c), into (8c, 8r), seen as words (8c, r).
 
     Blocks of 8x8 bytes in eight registers: swap quarters, pairs, then neighbours (Warren, Hacker's Delight,
     section 7-3, for bytes in place of bits). Twice as fast as a byte at a time.
     """
-    quads, pairs, ones = np.uint64(0x00000000FFFFFFFF), np.uint64(0x0000FFFF0000FFFF), np.uint64(0x00FF00FF00FF00FF)
+    quads, pairs, ones = (
+        np.uint64(0x00000000FFFFFFFF),
+        np.uint64(0x0000FFFF0000FFFF),
+        np.uint64(0x00FF00FF00FF00FF),
+    )
     by32, by16, by8 = np.uint64(32), np.uint64(16), np.uint64(8)
     for y in range(source.shape[0] // 8):
         for x in range(source.shape[1]):

@@ -54,7 +54,7 @@ def encode_segment(
     rows = np.ascontiguousarray(features, np.float32)
     crcs = np.fromiter((_crc(row, key) for row, key in zip(rows, keys, strict=True)), np.uint32, len(keys))
     sha256 = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
-    tensors = {"features": rows, "sha256": sha256, "crc32": crcs}
+    tensors: dict[str, NDArray[Any]] = {"features": rows, "sha256": sha256, "crc32": crcs}
     content = save(tensors, metadata={"fingerprint": fingerprint_digest})
     header = content[: _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")]
     return _name(header, sha256.tobytes(), crcs.tobytes()), content
@@ -83,7 +83,9 @@ def read_index(file: IO[bytes], name: str, fingerprint_digest: str, dim: int) ->
     if _name(prefix + header, sha256, crcs) != name:
         raise StoreError("its header or index does not match its name")
     keys = tuple(sha256[at : at + KEY_BYTES] for at in range(0, count * KEY_BYTES, KEY_BYTES))
-    return SegmentIndex(keys, np.frombuffer(crcs, "<u4"), dim, data_at + places["features"]["data_offsets"][0])
+    return SegmentIndex(
+        keys, np.frombuffer(crcs, "<u4"), dim, data_at + places["features"]["data_offsets"][0]
+    )
 
 
 def read_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,9 @@ class FeatureShard:
 
     @property
     def content(self) -> str:
-        """Hexadecimal digest of vectors and rows."""
-        return content_digest(self.record.sha256, rows_digest(self.rows))
+        """Hexadecimal digest of vectors, rows and fingerprint."""
+        fingerprint = json.dumps(dict(self.fingerprint), sort_keys=True)
+        return content_digest(self.record.sha256, rows_digest(self.rows), fingerprint)
 
 
 @dataclass(frozen=True)

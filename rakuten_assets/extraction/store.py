@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -109,8 +109,7 @@ class RowStore:
             return
         name, content = encode_segment(features, keys, self._digest)
         self._write(name, content)
-        with (self.folder / name).open("rb") as file:
-            self._add(name, read_index(file, name, self._digest, self._dim))
+        self._add(name, read_index(io.BytesIO(content), name, self._digest, self._dim))
 
     def merge_small_segments(self) -> None:
         """Rewrite small segments as few large ones, once there are many of them."""
@@ -138,11 +137,10 @@ class RowStore:
 
     def _entries(self) -> list[str]:
         try:
-            if is_local(self.folder):
-                return os.listdir(self.folder)
-            self.folder.fs.invalidate_cache()
+            if not is_local(self.folder):
+                self.folder.fs.invalidate_cache()
             return [path.name for path in self.folder.iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # universal_pathlib's word for a missing folder
             return []
 
     def _add(self, name: str, index: SegmentIndex) -> None:
@@ -160,14 +158,15 @@ class RowStore:
             else:
                 by_segment[place[0]].append((place[1], i))
         for name, places in by_segment.items():
+            if (index := self._segments.get(name)) is None:  # merged away while the ones before were read
+                left += [i for _, i in places]
+                continue
             places.sort()
             rows = [row for row, _ in places]
             damaged = []
             try:
                 with (self.folder / name).open("rb") as file:
-                    for (_, i), (_, features) in zip(
-                        places, read_rows(file, self._segments[name], rows), strict=True
-                    ):
+                    for (_, i), (_, features) in zip(places, read_rows(file, index, rows), strict=True):
                         if features is None:
                             damaged.append(i)
                         else:

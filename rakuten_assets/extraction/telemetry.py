@@ -16,7 +16,8 @@ _REPORTER = "openvino_telemetry"
 def import_openvino() -> Any:
     """The `openvino` module; its reporter is hidden from it while it is imported, and it then does without."""
     if "openvino" not in sys.modules and not _user_opted_in() and _REPORTER not in sys.modules:
-        sys.modules[_REPORTER] = None  # type: ignore[assignment] - the documented way to make an import fail
+        # The documented way to make an import fail.
+        sys.modules[_REPORTER] = None  # type: ignore[assignment]
         try:
             import openvino
         finally:

@@ -15,7 +15,9 @@ from typing import Any
 from rakuten_assets.errors import EngineError, RakutenAssetsError, WeightsError
 
 _CHILD = "rakuten_assets.extraction.conversion"
-_ERRORS: dict[str, type[RakutenAssetsError]] = {error.__name__: error for error in (WeightsError, EngineError)}
+_ERRORS: dict[str, type[RakutenAssetsError]] = {
+    error.__name__: error for error in (WeightsError, EngineError)
+}
 _LINES_OF_A_CRASH = 12
 
 

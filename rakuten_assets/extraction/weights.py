@@ -53,7 +53,11 @@ class WeightsSource:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, without the path: it says where a file lies, not what it is."""
-        described = {"kind": self.kind, "name": self.path.name if self.path else self.name, "identity": self.identity}
+        described = {
+            "kind": self.kind,
+            "name": self.path.name if self.path else self.name,
+            "identity": self.identity,
+        }
         return {**described, "note": self.note} if self.note else described
 
 

@@ -29,9 +29,10 @@ from rakuten_assets.units import human_bytes, human_count
 
 # A Huffman-coded block of 8x8 pixels takes at least one bit.
 _MOST_PIXELS_IN_A_BYTE = 8 * 64
-# Each scan of a progressive image passes over all its coefficients, so a small file of empty scans can keep a
-# decoder busy for minutes. Usual files have about 10; libjpeg-turbo's own advice is to stop at 500.
-_MOST_SCANS = 100
+# Every scan of a progressive image passes over the whole image, so a small file of empty scans could keep a
+# decoder busy for minutes. This many pixel visits take a few seconds; usual files have about 10 scans.
+_MOST_VISITS = 5_000_000_000
+_LEAST_BYTES_OF_A_SCAN = 11
 _START_OF_SCAN = b"\xff\xda"
 # A JPEG cannot have more on a side; other formats can claim a row of billions.
 _LONGEST_SIDE = 65535
@@ -198,8 +199,13 @@ def _check_plausible(content: bytes, jpeg: JpegHeader) -> None:
             Reason.TRUNCATED,
             f"{len(content)} bytes cannot hold the {jpeg.width} x {jpeg.height} pixels of the header",
         )
-    if jpeg.progressive and content.count(_START_OF_SCAN, jpeg.scan_offset) > _MOST_SCANS:
-        raise UndecodableImageError(Reason.DECODER_WARNING, f"more than {_MOST_SCANS} scans")
+    pixels = jpeg.width * jpeg.height
+    if len(content) // _LEAST_BYTES_OF_A_SCAN * pixels > _MOST_VISITS:  # counting takes time too
+        scans = content.count(_START_OF_SCAN, jpeg.scan_offset)
+        if scans * pixels > _MOST_VISITS:
+            raise UndecodableImageError(
+                Reason.DECODER_WARNING, f"{scans} scans over {human_count(pixels)} pixels"
+            )
 
 
 def _undecodable(said: str, content: bytes, jpeg: JpegHeader) -> UndecodableImageError:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rakuten_assets.dataset.labels import CLASS_NAMES
-from rakuten_assets.integrity.findings import KINDS, conflicting, merging, twin_rows
+from rakuten_assets.integrity.findings import KINDS
 from rakuten_assets.integrity.groups import LEVELS
 from rakuten_assets.integrity.leakage import (
     SEED,
@@ -23,6 +23,7 @@ from rakuten_assets.integrity.leakage import (
     stratified_split,
 )
 from rakuten_assets.integrity.oddities import majority
+from rakuten_assets.integrity.overlaps import class_tallies, conflicting, merging, twin_rows
 
 MEASURES = (
     "bytes",
@@ -180,11 +181,7 @@ def class_pairs(conflicts: pd.DataFrame, level: str) -> list[dict[str, Any]]:
         conflicts: rows of groups that hold several classes.
     """
     pairs: dict[tuple[Any, Any], list[int]] = {}
-    for _, codes in conflicts.groupby(f"{level}_group")["code"]:
-        counts = codes.value_counts().sort_index()
-        present = [
-            (code.item() if hasattr(code, "item") else code, int(count)) for code, count in counts.items()
-        ]
+    for present in class_tallies(conflicts, level).values():
         for place, (one, ones) in enumerate(present):
             for other, others in present[place + 1 :]:
                 tally = pairs.setdefault((one, other), [0, 0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import pandas as pd
 
 from rakuten_assets.integrity.groups import IDENTITY_COLUMNS
 from rakuten_assets.integrity.oddities import oddities
+from rakuten_assets.integrity.overlaps import class_tallies, conflicting, merging, twin_rows
 from rakuten_assets.integrity.reasons import DESCRIPTIONS, REMARKS, Reason
 
 
@@ -214,7 +214,7 @@ def _duplicates(images: pd.DataFrame, groups: pd.DataFrame) -> list[Found]:
     twins = {level: twin_rows(groups, level) for level in ("exact", "pixel", "near")}
     rows = np.flatnonzero(twins["near"])
     if len(rows):
-        say = {"exact": "the same file", "pixel": "the same pixels", "near": "a near-duplicate"}
+        say = {"exact": "the same file", "pixel": "the same picture", "near": "a near-duplicate"}
         finest = [next(level for level in say if twins[level][row]) for row in rows]
         sides = images["split"].iloc[rows]
         details = [
@@ -225,45 +225,14 @@ def _duplicates(images: pd.DataFrame, groups: pd.DataFrame) -> list[Found]:
     return found
 
 
-def merging(groups: pd.DataFrame, level: str, finer: str | None) -> npt.NDArray[np.bool_]:
-    """Rows whose group at `level` joins several groups of the finer level (several rows where there is none)."""
-    if finer is None:
-        several: npt.NDArray[np.bool_] = groups[f"{level}_size"].to_numpy() > 1
-        return several
-    return _several(groups[f"{level}_group"], groups[f"{finer}_group"])
-
-
-def conflicting(groups: pd.DataFrame, level: str) -> npt.NDArray[np.bool_]:
-    """Labelled rows whose group at `level` holds several classes."""
-    mask: npt.NDArray[np.bool_] = _several(groups[f"{level}_group"], groups["code"])
-    return mask & groups["code"].notna().to_numpy(dtype=bool)
-
-
-def twin_rows(groups: pd.DataFrame, level: str) -> npt.NDArray[np.bool_]:
-    """Rows whose group at `level` has members in train and in test."""
-    return _several(groups[f"{level}_group"], groups["split"].where(groups["split"].isin(("train", "test"))))
-
-
-def _several(groups: pd.Series[Any], values: pd.Series[Any]) -> npt.NDArray[np.bool_]:
-    """Rows whose group has at least two different values; missing ones do not count."""
-    group, _ = pd.factorize(groups)
-    value, names = pd.factorize(values)
-    known = value >= 0
-    pairs = np.unique(group[known] * np.int64(max(len(names), 1)) + value[known])
-    counts = np.bincount(pairs // max(len(names), 1), minlength=int(group.max()) + 1 if len(group) else 0)
-    several: npt.NDArray[np.bool_] = counts[group] > 1
-    return several
-
-
 def _classes(groups: pd.DataFrame, level: str, rows: Rows) -> list[str]:
-    """For each row, the classes of its group and how many rows each has: `1280 (2), 1300 (1)`."""
+    """For each row, the classes of its group and how many rows each has: `classes 1280 (2), 1300 (1)`."""
     chosen = groups.iloc[rows]
-    key = chosen[f"{level}_group"]
     texts = {
-        group: ", ".join(f"{code} ({count})" for code, count in codes.value_counts().sort_index().items())
-        for group, codes in chosen.groupby(key)["code"]
+        group: ", ".join(f"{code} ({count})" for code, count in tally)
+        for group, tally in class_tallies(chosen, level).items()
     }
-    return [f"classes {texts[group]}" for group in key]
+    return [f"classes {texts[group]}" for group in chosen[f"{level}_group"]]
 
 
 def _lines(

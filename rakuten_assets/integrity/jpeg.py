@@ -120,17 +120,13 @@ def read_jpeg_header(content: bytes) -> JpegHeader:
 
 def trailing_bytes(content: bytes, header: JpegHeader) -> int:
     """How many bytes follow the end-of-image marker of a JPEG that decodes whole."""
-    # The first FF D9 after the scan's start ends the image, unless a table between scans happens to hold
-    # these bytes. Where they are the file's last two it does end the image: no need for the careful walk.
-    if content.find(END_OF_IMAGE, header.scan_offset) == len(content) - 2:
-        return 0
     position = header.scan_offset
     while match := _MARKER_IN_SCAN.search(content, position):
         position = match.end()
         marker = content[position - 1]
         if marker == 0xD9:
             return len(content) - position
-        if marker not in _STANDALONE:
+        if marker not in _STANDALONE:  # a segment: another scan's header, or a table before it
             position += int.from_bytes(content[position : position + 2], "big")
     return 0
 

@@ -155,7 +155,9 @@ def scan_content(
         found.update(_header_fields(header))
         check_pixels(header, limits)
         with workspace.pixels(content, header) as rgb:
-            found.update(vars(measure_pixels(rgb)), pixel_sha256=pixel_sha256(rgb))
+            # Hashing first: it is bound by arithmetic, and brings the pixels into the cache for the measures.
+            found["pixel_sha256"] = pixel_sha256(rgb)
+            found.update(vars(measure_pixels(rgb)))
     except UndecodableImageError as error:
         reason, detail = Reason(error.reason), error.detail
     else:

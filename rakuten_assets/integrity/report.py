@@ -20,9 +20,10 @@ from upath import UPath
 
 from rakuten_assets.files import write_bytes
 from rakuten_assets.integrity.figures import figures
-from rakuten_assets.integrity.findings import find, merging
+from rakuten_assets.integrity.findings import find
 from rakuten_assets.integrity.groups import GROUP_COLUMNS, IDENTITY_COLUMNS, LEVELS
 from rakuten_assets.integrity.known_facts import KnownFact, known_facts
+from rakuten_assets.integrity.overlaps import merging
 from rakuten_assets.integrity.schema import SCAN_VERSION
 from rakuten_assets.integrity.showcase import Sheet, showcase
 from rakuten_assets.integrity.spreadsheet import csv_bytes

@@ -40,8 +40,8 @@ _Row = tuple[Any, ...]
 _BATCH = (
     16  # files that a worker takes at a time: a hundredth of a second between looks at the stop sign, or less
 )
-# Verdicts that depend on more than the bytes: on the limits, or on the file's name.
-_NOT_REUSED = frozenset({Reason.FILE_TOO_LARGE, Reason.TOO_MANY_PIXELS, Reason.WRONG_FORMAT})
+# Verdicts that depend on more than the bytes: on the limits, or (an animation's detail) on the file's name.
+_NOT_REUSED = frozenset({Reason.FILE_TOO_LARGE, Reason.TOO_MANY_PIXELS, Reason.WRONG_FORMAT, Reason.ANIMATED})
 
 
 def scan_images(

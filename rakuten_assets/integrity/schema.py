@@ -1,9 +1,9 @@
 """The columns of an image scan: names, types and meanings, in one place.
 
 `SCAN_SCHEMA` is what `scan.scan_images` returns (as a pandas frame), what the stored parquet holds
-and what reports document: each field's metadata carries its description. No column is ever null. Where there
-is nothing to measure (status not `ok`) text is empty, a number or hash 0, a share or statistic NaN, a flag
-False; what the header of an unreadable image says is still given.
+and what reports document: each field's metadata carries its description. Where there is nothing to measure
+(status not `ok`) text is empty, a count or hash 0, a share or statistic NaN (null in parquet), a flag False;
+what the header of an unreadable image says is still given.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
 ]
 
 SCAN_SCHEMA: pa.Schema = pa.schema(
-    [pa.field(name, kind, nullable=False, metadata={"description": text}) for name, kind, text in _COLUMNS]
+    [
+        pa.field(name, kind, nullable=kind == _REAL, metadata={"description": text})
+        for name, kind, text in _COLUMNS
+    ]
 )
 SCAN_COLUMNS: list[str] = list(SCAN_SCHEMA.names)
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.integrity.findings import KINDS, conflicting, merging, twin_rows
+from rakuten_assets.integrity.findings import KINDS
+from rakuten_assets.integrity.overlaps import conflicting, merging, twin_rows
 from rakuten_assets.integrity.thumbnails import thumbnail_uri, unchanged_bytes
 
 THUMBNAIL_SIDE = 112

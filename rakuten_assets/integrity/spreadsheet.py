@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from typing import Literal
 
 import pandas as pd
 
@@ -17,11 +19,15 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     before it, which such programs show as plain text; numbers are left alone.
     """
     safe = table.copy()
+    returns = False
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name].dtype):
             safe[name] = [guarded(value) if isinstance(value, str) else value for value in safe[name]]
+            returns |= any(isinstance(value, str) and "\r" in value for value in safe[name])
     buffer = io.StringIO()
-    safe.to_csv(buffer, index=False, lineterminator="\n")
+    # Python's writer does not see that a lone carriage return needs quotes, which readers take for a line's end.
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    safe.to_csv(buffer, index=False, lineterminator="\n", quoting=quoting)
     return buffer.getvalue().encode()
 
 

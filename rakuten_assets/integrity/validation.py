@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
+from rakuten_assets.errors import ManifestError
+from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.verdicts import Severity, Verdict
 
 _ROWS_SHOWN = 10
@@ -28,6 +36,76 @@ def scan_verdicts(scanned: pd.DataFrame, manifest: pd.DataFrame, warn: float, fa
         _share(scanned, "unreadable", "unreadable_share", warn, fail),
         _share(scanned, "missing", "missing_share", warn, fail),
     ]
+
+
+@dataclass(frozen=True)
+class ReportLimits:
+    """What a report may find without a warning: shares of rows, and for `drift` standard deviations."""
+
+    blank: float
+    duplicate: float
+    conflict: float
+    twin: float
+    odd: float
+    drift: float
+
+
+def report_verdicts(summary: Mapping[str, Any], limits: ReportLimits) -> list[Verdict]:
+    """All verdicts on an integrity report. All are warnings: the images decode, but training on them misleads.
+
+    Args:
+        summary: as in `rakuten_assets.integrity.report.IntegrityReport`.
+    """
+    images, usual = summary["images"], summary["majority"]
+    total = images["total"]
+    train, test = (images["by_split"].get(split, {"total": 0})["total"] for split in ("train", "test"))
+    exact = {key: summary[key]["exact"] for key in ("duplicates", "label_conflicts", "train_test_twins")}
+    odd = 1 - min(usual["size_share"], usual["mode_share"])
+    drift = {name: abs(values["standardised_difference"]) for name, values in summary["drift"].items()}
+    worst = max(drift, key=lambda name: drift[name], default="")
+    return [
+        _within("blanks", images["blank"], total, limits.blank, "images are blank"),
+        _within(
+            "exact_duplicates", exact["duplicates"]["redundant"], total, limits.duplicate, "images repeat another"
+        ),
+        _within(
+            "label_conflicts",
+            exact["label_conflicts"]["rows"],
+            train,
+            limits.conflict,
+            "train rows share their picture with another class",
+        ),
+        _within(
+            "train_test_twins",
+            exact["train_test_twins"]["test_rows"],
+            test,
+            limits.twin,
+            "test rows have their picture in train",
+        ),
+        _within(
+            "usual_size_and_mode",
+            round(odd * total),
+            total,
+            limits.odd,
+            f"images are not {usual['size'][0]}x{usual['size'][1]} {usual['mode']}, as most are",
+        ),
+        Verdict(
+            "train_test_drift",
+            not drift or drift[worst] <= limits.drift,
+            f"train and test differ most in {worst}: by {drift[worst]:.2f} standard deviations (allowed: "
+            f"{limits.drift:.2f})"
+            if drift
+            else "not compared: one of the splits has no readable images",
+            drift,
+            "warning",
+        ),
+    ]
+
+
+def _within(check: str, count: int, total: int, limit: float, what: str) -> Verdict:
+    share = count / max(1, total)
+    summary = f"{count:,} of {total:,} {what} ({share:.2%}; allowed: {limit:.2%})"
+    return Verdict(check, share <= limit, summary, {"rows": count, "share": share, "limit": limit}, "warning")
 
 
 def scan_content(scanned: pd.DataFrame) -> str:
@@ -54,3 +132,43 @@ def _share(scanned: pd.DataFrame, status: str, check: str, warn: float, fail: fl
     if share > warn:
         summary += f"; allowed: {warn:.2%} without a warning, {fail:.2%} at all. Mend or restore the files listed here"
     return Verdict(check, share <= warn, summary, details, severity)
+
+
+def in_manifest_order(manifest: pd.DataFrame, scans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Scan rows of all shards, in the manifest's order and numbered from 0.
+
+    Raises:
+        ManifestError: if the scans are not of the manifest's images.
+    """
+    scanned = pd.concat(scans.values(), ignore_index=True)
+    places = pd.Index(scanned["file"]).get_indexer(pd.Index(manifest["file"]))
+    missing = np.flatnonzero(places < 0)
+    if missing.size or len(scanned) != len(manifest):
+        which = f", first {manifest['file'].iloc[missing[0]]}" if missing.size else ""
+        raise ManifestError(
+            f"the scans hold {len(scanned):,} images, the manifest {len(manifest):,}, of which {missing.size:,} are "
+            f"not scanned{which}: the catalogue has changed since; materialise image_scan of all shards again"
+        )
+    return scanned.iloc[places].reset_index(drop=True)
+
+
+def groups_complete(groups: pd.DataFrame, images: pd.DataFrame) -> Verdict:
+    """One row an image, each in a group at every level, and every finer group inside one coarser group."""
+    problems = []
+    if len(groups) != len(images) or not np.array_equal(groups["file"].to_numpy(), images["file"].to_numpy()):
+        problems.append("the rows are not the images")
+    for fine, coarse in (("exact_group", "pixel_group"), ("pixel_group", "near_group")):
+        if (groups.groupby(fine)[coarse].nunique() > 1).any():
+            problems.append(f"a {fine.replace('_', ' ')} is split at the next level")
+    counts = {
+        f"{level} groups": int((groups[f"{level}_size"] > 1).sum() - groups[f"{level}_group"].duplicated().sum())
+        for level in ("exact", "pixel", "near")
+    }
+    return Verdict(
+        "groups_complete", not problems, "; ".join(problems) or f"{len(groups):,} images in groups", counts
+    )
+
+
+def summary_version(summary: Mapping[str, Any]) -> str:
+    """Hexadecimal digest of a report's summary."""
+    return sha256_of_bytes(json.dumps(summary, sort_keys=True, default=str).encode())

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
 
 from rakuten_assets_tests.end_to_end.browser import (
     broken_pictures,
@@ -76,6 +78,7 @@ def test_a_partition_is_materialised_by_click_and_shows_its_checks_and_pictures(
 
         chrome.get(f"{page}?view=partitions&partition=01")
         wait_for(lambda: "Materialized (1)" in page_text(chrome), "the materialised partition", 60)
+        wait_for(lambda: button(chrome, "[Show Markdown]"), "the metadata that holds a picture").click()
         pictures = wait_for(lambda: _data_pictures(chrome), "a picture in the metadata")
         assert pictures and not broken_pictures(chrome)
 
@@ -87,5 +90,5 @@ def _all_in(text: str, *words: str) -> str:
     return text if all(word in text for word in words) else ""
 
 
-def _data_pictures(chrome: object) -> list[object]:
-    return chrome.find_elements(By.CSS_SELECTOR, "img[src^='data:image/png']")  # type: ignore[attr-defined]
+def _data_pictures(chrome: Chrome) -> list[WebElement]:
+    return chrome.find_elements(By.CSS_SELECTOR, "img[src^='data:image/png']")

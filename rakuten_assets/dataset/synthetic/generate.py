@@ -2,7 +2,7 @@
 
 - everything is written into a temporary folder beside the target, the marker last;
 - the temporary folder is then renamed: a reader sees no folder or a whole one;
-- one process at a time generates beside a target: a second one waits, finds the catalogue and reuses it.
+- one process at a time generates in a parent folder: a second one waits, finds the catalogue and reuses it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import csv
 import io
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rakuten_assets.dataset.layout import (
@@ -80,10 +81,12 @@ def generate_catalog(
         return found
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        with _only_generator(root.parent, log):
+        with _only_generator(root.parent, log) as alone:
             found = read_catalog(root, *plan_parameters)
             if found is not None:
                 return found
+            if alone:
+                _clear_leftovers(root)
             plan = plan_catalog(*plan_parameters)
             with _temporary_folder(root) as folder:
                 catalog = _write(plan, root, folder, workers, log)
@@ -104,8 +107,11 @@ def _write(
         (images_folder / IMAGE_FOLDERS[split]).mkdir(parents=True)
     images = image_bytes = 0
     tasks = list(plan.image_tasks())
-    with Progress("synthetic catalogue", len(tasks), log=log) as progress:
-        for written, size in write_images(tasks, images_folder, workers):
+    with (
+        Progress("synthetic catalogue", len(tasks), log=log) as progress,
+        closing(write_images(tasks, images_folder, workers)) as chunks,  # Ends the workers, whatever happens.
+    ):
+        for written, size in chunks:
             images, image_bytes = images + written, image_bytes + size
             progress.advance(written)
     _write_products(plan, "train", folder / X_TRAIN_FILE)
@@ -152,28 +158,38 @@ def _write_csv(path: Path, header: Iterable[str], lines: Iterable[Iterable[objec
 
 
 @contextmanager
-def _only_generator(parent: Path, log: Callable[[str], None] | None) -> Iterator[None]:
-    """Hold the lock on `parent`; where folders cannot be locked, the rename alone decides who wins."""
+def _only_generator(parent: Path, log: Callable[[str], None] | None) -> Iterator[bool]:
+    """Hold the lock on `parent`; yields whether it is held. Where it cannot be, the rename alone decides who wins."""
     if os.name != "posix":
-        yield
+        yield False
         return
     descriptor = os.open(parent, os.O_RDONLY)
     try:
-        _lock(descriptor, parent, log)
-        yield
+        yield _locked(descriptor, parent, log)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, parent: Path, log: Callable[[str], None] | None) -> None:
+def _locked(descriptor: int, parent: Path, log: Callable[[str], None] | None) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if log is not None:
-            log(f"waiting for another process that generates a synthetic catalogue in {parent}")
+        line = f"waiting for another process that generates a synthetic catalogue in {parent}"
+        if log is None:
+            print(line, file=sys.stderr)
+        else:
+            log(line)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError:  # Some network file systems have no locks on folders.
-        return
+        return False
+    return True
+
+
+def _clear_leftovers(root: Path) -> None:
+    """Remove the temporary folders of killed processes: while the lock is held, none of them is in use."""
+    for folder in root.parent.iterdir():
+        if folder.name.startswith(f".{root.name}.") and folder.name.endswith(TEMPORARY_SUFFIX):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import os
 import queue
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -30,7 +30,7 @@ _IMAGES_WORTH_A_WORKER = 100
 _Worker = subprocess.Popen[str]
 
 
-def write_images(tasks: Sequence[ImageTask], folder: Path, workers: int | None) -> Iterator[tuple[int, int]]:
+def write_images(tasks: Sequence[ImageTask], folder: Path, workers: int | None) -> Generator[tuple[int, int]]:
     """Write each task's file under `folder`; yields (images, bytes) now and then, in no fixed order.
 
     Raises:

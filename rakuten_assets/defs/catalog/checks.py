@@ -9,3 +9,12 @@ SCAN_CHECKS = {
     "unreadable_share": "Share of images that do not decode whole (RAKUTEN_UNREADABLE_WARN, RAKUTEN_UNREADABLE_FAIL).",
     "missing_share": "Share of images without a file (the same two settings).",
 }
+GROUP_CHECKS = {"groups_complete": "One row an image, each in one group at every level, finer groups within coarser."}
+REPORT_CHECKS = {
+    "blanks": "Share of blank images (RAKUTEN_BLANK_WARN).",
+    "exact_duplicates": "Share of images that repeat another byte for byte (RAKUTEN_DUPLICATE_WARN).",
+    "label_conflicts": "Share of train rows whose picture also has another class (RAKUTEN_CONFLICT_WARN).",
+    "train_test_twins": "Share of test rows whose picture is also in train (RAKUTEN_TWIN_WARN).",
+    "usual_size_and_mode": "Share of images of another size or mode than most (RAKUTEN_ODD_WARN).",
+    "train_test_drift": "Train and test images alike in brightness, contrast, size... (RAKUTEN_DRIFT_WARN).",
+}

@@ -1,6 +1,6 @@
 """What the UI shows of a manifest and of a scan."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
@@ -16,6 +16,10 @@ SIGNATURE = "catalogue signature"
 """Metadata of a manifest: the files it was made from, by name, size and time, for the sensor."""
 
 _MOST_TILES = 27
+_MOST_SHEETS, _MOST_SHEET_TILES = 4, 8
+
+if TYPE_CHECKING:
+    from rakuten_assets.integrity.report import IntegrityReport
 
 
 def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder) -> dict[str, Any]:
@@ -49,6 +53,35 @@ def scan_metadata(scanned: pd.DataFrame, seconds: float, folder: CatalogFolder) 
     }
     if len(remarkable):
         metadata["remarkable images"] = contact_sheet(remarkable, folder, list(remarkable["reason"]))
+    return metadata
+
+
+def groups_metadata(groups: pd.DataFrame) -> dict[str, Any]:
+    """Groups of at least two images at each level, and the largest."""
+    several = []
+    for level in ("exact", "pixel", "near"):
+        sizes = groups[f"{level}_group"].value_counts()
+        sizes = sizes[sizes > 1]
+        several.append((level, len(sizes), int(sizes.sum()), int(sizes.max()) if len(sizes) else 0))
+    levels = pd.DataFrame(several, columns=["level", "groups", "images in them", "largest"])
+    largest = groups.sort_values(["near_size", "near_group", "file"], ascending=[False, True, True])
+    return {"levels": table(levels), "largest groups": table(largest, rows=20)}
+
+
+def report_metadata(report: "IntegrityReport", written: list[Any]) -> dict[str, Any]:
+    """Key figures, where the page lies, and some of the pictures that it shows."""
+    from rakuten_assets.integrity.report import HTML_FILE, summary_markdown
+
+    page = next(path for path in written if path.name == HTML_FILE)
+    metadata: dict[str, Any] = {
+        "report": dg.MetadataValue.path(str(page)),
+        "summary": dg.MetadataValue.md(summary_markdown(report)),
+    }
+    for sheet in report.sheets[:_MOST_SHEETS]:
+        tiles = [tile for group in sheet.sets for tile in group if tile.picture][:_MOST_SHEET_TILES]
+        if tiles:
+            pictures = " ".join(f"![{sheet.title}]({tile.picture})" for tile in tiles)
+            metadata[sheet.title] = dg.MetadataValue.md(pictures)
     return metadata
 
 

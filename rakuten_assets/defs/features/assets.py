@@ -115,7 +115,14 @@ def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.Asset
         """All test features, as `train_feature_matrix`."""
         yield from _matrix(context, "test", image_manifest, test_features, settings)
 
-    @stage_asset("features", "json", {"json"}, METADATA_CHECKS, published_as="metadata.json")
+    @stage_asset(
+        "features",
+        "json",
+        {"json"},
+        METADATA_CHECKS,
+        published_as="metadata.json",
+        only_warn=("comparable_statistics",),
+    )
     def metadata(
         context: dg.AssetExecutionContext,
         train_feature_matrix: FeatureMatrix,

@@ -111,7 +111,9 @@ def torch_has_cuda() -> bool:
 
 def _refuse_missing_cuda(engine: str) -> None:
     if engine == "openvino":
-        raise EngineError("RAKUTEN_ENGINE=openvino runs on the CPU; set RAKUTEN_DEVICE=cpu or RAKUTEN_ENGINE=torch")
+        raise EngineError(
+            "RAKUTEN_ENGINE=openvino runs on the CPU; set RAKUTEN_DEVICE=cpu or RAKUTEN_ENGINE=torch"
+        )
     if not has_cuda_device():
         raise EngineError("RAKUTEN_DEVICE=cuda: the CUDA driver finds no device here; set RAKUTEN_DEVICE=cpu")
     if not torch_has_cuda():

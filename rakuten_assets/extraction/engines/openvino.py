@@ -45,8 +45,9 @@ class OpenVinoEngine:
         compiled = core.compile_model(graph, "CPU", options)
         effective = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if effective != precision:
-            raise EngineError(f"openvino would compute in {effective} on this CPU, not in {precision} as asked")
-        self._compiled = compiled
+            raise EngineError(
+                f"openvino would compute in {effective} on this CPU, not in {precision} as asked"
+            )
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.callers):
             self._requests.put(compiled.create_infer_request())

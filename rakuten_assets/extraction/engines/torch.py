@@ -56,7 +56,7 @@ class TorchEngine:
         self._model = model.to(self._device).to(memory_format=torch.channels_last)
         self._exact = _ExactArithmetic(plan.threads)
         self._computing = threading.Lock()
-        self._copies = torch.cuda.Stream(self._device) if plan.device == "cuda" else None
+        self._copies = _copy_stream(self._device)
         self.batch = plan.batch
         shape = (preprocessing.side, preprocessing.side, 3)
         with self._exact:
@@ -112,7 +112,7 @@ class TorchEngine:
         with torch.inference_mode():
             with torch.cuda.stream(self._copies):
                 on_device = pinned.to(self._device, non_blocking=True)
-                copied = torch.cuda.Event()
+                copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
                 copied.record(self._copies)
             with self._computing:
                 computing = torch.cuda.current_stream(self._device)
@@ -122,7 +122,7 @@ class TorchEngine:
                 features = self._model(on_device)
                 result = torch.empty(features.shape, dtype=torch.float32, pin_memory=True)
                 result.copy_(features, non_blocking=True)
-                computed = torch.cuda.Event()
+                computed = torch.cuda.Event()  # type: ignore[no-untyped-call]
                 computed.record(computing)
             computed.synchronize()
             rows: NDArray[np.float32] = result.numpy().copy()
@@ -187,6 +187,10 @@ def _refuse_unable_device(plan: EnginePlan) -> None:
             f"RAKUTEN_PRECISION={plan.precision}: this CPU has none of {', '.join(sorted(needed))}; "
             "set RAKUTEN_PRECISION=f32"
         )
+
+
+def _copy_stream(device: torch.device) -> torch.cuda.Stream | None:
+    return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
 
 def _nothing() -> None:

@@ -31,6 +31,7 @@ class Look:
     Attributes:
         motifs: what is shown, each as often as the others (a motif named twice: twice as often).
         surfaces: what a photographed product lies on or stands before.
+        hue: of a turn, the favourite one of its colours.
         photographed: share of pictures that are photographs; the others are cut out on white.
         lean: greatest turn of a product in a cut-out, in degrees.
         several: share of cut-outs that show two or three products.
@@ -38,6 +39,7 @@ class Look:
 
     motifs: tuple[Motif, ...]
     surfaces: tuple[str, ...]
+    hue: float = 0.0
     photographed: float = 0.25
     lean: float = 8.0
     several: float = 0.15
@@ -46,19 +48,33 @@ class Look:
 _TABLES = ("oak", "walnut", "linen", "parquet")
 
 LOOKS: dict[int, Look] = {
-    10: Look((covers.used_book,), _TABLES, photographed=0.45, lean=5, several=0.05),
-    40: Look((gaming.game_case,), ("walnut", "carpet", "dark table"), photographed=0.3, lean=4, several=0.05),
-    50: Look(
-        (gaming.gamepad, gaming.gamepad, gaming.headset), ("dark table", "oak"), photographed=0.2, lean=16
+    10: Look((covers.used_book,), _TABLES, photographed=0.45, lean=5, several=0.05, hue=0.08),
+    40: Look(
+        (gaming.game_case,),
+        ("walnut", "carpet", "dark table"),
+        photographed=0.3,
+        lean=4,
+        several=0.05,
+        hue=0.33,
     ),
-    60: Look((gaming.handheld, gaming.console), ("oak", "blue cloth"), photographed=0.25, lean=22),
-    1140: Look((toys.figurine,), ("wall", "blue cloth", "walnut"), photographed=0.35, lean=5, several=0.12),
+    50: Look(
+        (gaming.gamepad, gaming.gamepad, gaming.headset),
+        ("dark table", "oak"),
+        photographed=0.2,
+        lean=16,
+        hue=0.75,
+    ),
+    60: Look((gaming.handheld, gaming.console), ("oak", "blue cloth"), photographed=0.25, lean=22, hue=0.95),
+    1140: Look(
+        (toys.figurine,), ("wall", "blue cloth", "walnut"), photographed=0.35, lean=5, several=0.12, hue=0.16
+    ),
     1160: Look(
         (games.trading_card, games.trading_card, games.cards_spread),
         ("carpet", "oak", "red cloth"),
         photographed=0.4,
         lean=6,
         several=0.0,
+        hue=0.12,
     ),
     1180: Look(
         (games.miniatures, games.miniatures, games.role_play),
@@ -66,12 +82,14 @@ LOOKS: dict[int, Look] = {
         photographed=0.4,
         lean=4,
         several=0.0,
+        hue=0.22,
     ),
     1280: Look(
         (toys.teddy, toys.building_blocks, toys.train, toys.stacking_rings),
         ("carpet", "pine"),
         photographed=0.25,
         lean=8,
+        hue=0.0,
     ),
     1281: Look(
         (games.board_game, games.game_box),
@@ -79,12 +97,14 @@ LOOKS: dict[int, Look] = {
         photographed=0.3,
         lean=9,
         several=0.05,
+        hue=0.88,
     ),
     1300: Look(
         (toys.quadcopter, toys.model_car, toys.model_plane, toys.spare_parts),
         ("stone", "wall"),
         photographed=0.15,
         lean=30,
+        hue=0.62,
     ),
     1301: Look(
         (games.baby_socks, games.baby_socks, games.dartboard, games.billiards),
@@ -92,6 +112,7 @@ LOOKS: dict[int, Look] = {
         photographed=0.2,
         lean=12,
         several=0.0,
+        hue=0.45,
     ),
     1302: Look(
         (outdoors.fishing_lure, outdoors.torch, outdoors.tent, outdoors.skateboard),
@@ -99,18 +120,21 @@ LOOKS: dict[int, Look] = {
         photographed=0.25,
         lean=18,
         several=0.3,
+        hue=0.28,
     ),
     1320: Look(
         (nursery.pram, nursery.baby_bottle, nursery.bodysuit),
         ("carpet", "pine", "linen"),
         photographed=0.2,
         lean=7,
+        hue=0.83,
     ),
     1560: Look(
         (furniture.chair, furniture.wardrobe, furniture.sofa, furniture.table),
         ("parquet", "wall"),
         photographed=0.25,
         lean=0,
+        hue=0.05,
     ),
     1920: Look(
         (home.cushion, home.cushion, home.bed_linen),
@@ -118,6 +142,7 @@ LOOKS: dict[int, Look] = {
         photographed=0.25,
         lean=10,
         several=0.1,
+        hue=0.7,
     ),
     1940: Look(
         (everyday.jar, everyday.bottle, everyday.packet),
@@ -125,12 +150,14 @@ LOOKS: dict[int, Look] = {
         photographed=0.2,
         lean=3,
         several=0.35,
+        hue=0.1,
     ),
     2060: Look(
         (home.bulb, home.lamp, home.vase, home.vase, home.wall_clock, home.candles),
         ("wall", "walnut"),
         photographed=0.3,
         lean=5,
+        hue=0.14,
     ),
     2220: Look(
         (everyday.dog, everyday.dog, everyday.feeding_bowl),
@@ -138,11 +165,21 @@ LOOKS: dict[int, Look] = {
         photographed=0.25,
         lean=4,
         several=0.1,
+        hue=0.38,
     ),
-    2280: Look((covers.magazine,), ("oak", "carpet", "linen"), photographed=0.4, lean=4, several=0.05),
-    2403: Look((covers.series,), ("oak", "carpet", "blue cloth"), photographed=0.5, lean=3, several=0.0),
+    2280: Look(
+        (covers.magazine,), ("oak", "carpet", "linen"), photographed=0.4, lean=4, several=0.05, hue=0.98
+    ),
+    2403: Look(
+        (covers.series,), ("oak", "carpet", "blue cloth"), photographed=0.5, lean=3, several=0.0, hue=0.66
+    ),
     2462: Look(
-        (gaming.games_lot,), ("dark table", "carpet", "walnut"), photographed=0.75, lean=5, several=0.0
+        (gaming.games_lot,),
+        ("dark table", "carpet", "walnut"),
+        photographed=0.75,
+        lean=5,
+        several=0.0,
+        hue=0.58,
     ),
     2522: Look(
         (everyday.notebook, everyday.notebook, everyday.fountain_pen, everyday.pencils),
@@ -150,6 +187,7 @@ LOOKS: dict[int, Look] = {
         photographed=0.12,
         lean=40,
         several=0.15,
+        hue=0.8,
     ),
     2582: Look(
         (outdoors.parasol, outdoors.garden_set, outdoors.hammock, outdoors.shed),
@@ -157,6 +195,7 @@ LOOKS: dict[int, Look] = {
         photographed=0.35,
         lean=0,
         several=0.08,
+        hue=0.3,
     ),
     2583: Look(
         (
@@ -169,6 +208,7 @@ LOOKS: dict[int, Look] = {
             pools.pool_hose,
         ),
         ("grass", "water", "stone"),
+        hue=0.54,
         photographed=0.4,
         lean=3,
         several=0.1,
@@ -179,7 +219,8 @@ LOOKS: dict[int, Look] = {
         photographed=0.15,
         lean=50,
         several=0.2,
+        hue=0.42,
     ),
-    2705: Look((covers.new_book,), ("linen", "pine"), photographed=0.08, lean=1.5, several=0.0),
-    2905: Look((gaming.download_game,), ("dark table",), photographed=0.05, lean=0, several=0.0),
+    2705: Look((covers.new_book,), ("linen", "pine"), photographed=0.08, lean=1.5, several=0.0, hue=0.02),
+    2905: Look((gaming.download_game,), ("dark table",), photographed=0.05, lean=0, several=0.0, hue=0.72),
 }

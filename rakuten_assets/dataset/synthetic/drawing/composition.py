@@ -14,7 +14,7 @@ from PIL import Image, ImageChops, ImageDraw
 
 from rakuten_assets.dataset.synthetic.drawing.artwork import any_art
 from rakuten_assets.dataset.synthetic.drawing.classes import LOOKS, Look
-from rakuten_assets.dataset.synthetic.drawing.colours import darker, vivid
+from rakuten_assets.dataset.synthetic.drawing.colours import Tinted, darker, vivid
 from rakuten_assets.dataset.synthetic.drawing.lettering import word
 from rakuten_assets.dataset.synthetic.drawing.pen import Pen
 from rakuten_assets.dataset.synthetic.drawing.surfaces import add_grain, studio, surface
@@ -29,8 +29,9 @@ _SLOGANS = ("NEW", "-20%", "-50%", "TOP", "PRO", "X2", "BIO", "HD")
 
 def draw(code: int, seed: int) -> Image.Image:
     """A product of class `code`: an RGB picture of 500x500 pixels, the same for the same arguments."""
-    chance = random.Random(seed)
     look = LOOKS[code]
+    chance = Tinted(f"{code}/{seed}")
+    chance.favourite = look.hue
     kind = chance.random()
     picture = Image.new("RGB", (SIDE, SIDE), _WHITE)
     if kind < _NO_BORDER:
@@ -57,8 +58,8 @@ def _place(size: tuple[int, int], chance: random.Random) -> tuple[int, int]:
 
 
 def _photograph_size(one_axis: bool, chance: random.Random) -> tuple[int, int]:
-    length = SIDE if one_axis else chance.randrange(300, 480)
-    other = round(length * chance.uniform(0.62, 0.92)) if not one_axis else chance.randrange(300, 470)
+    length = SIDE if one_axis else chance.randrange(270, 470)
+    other = round(length * chance.uniform(0.62, 0.92)) if not one_axis else chance.randrange(280, 460)
     return (length, other) if chance.random() < 0.5 else (other, length)
 
 
@@ -117,7 +118,7 @@ def _cut_out(look: Look, one_axis: bool, chance: random.Random) -> Image.Image:
         _advertise(canvas, chance)
     box = ImageChops.invert(canvas).getbbox() or (0, 0, _CANVAS, _CANVAS)
     width, height = box[2] - box[0], box[3] - box[1]
-    longest = SIDE + 8 if one_axis else round(chance.uniform(0.53, 0.97) * SIDE)
+    longest = SIDE + 8 if one_axis else round(chance.uniform(0.48, 0.95) * SIDE)
     factor = longest / max(width, height)
     size_now = (max(16, round(width * factor)), max(16, round(height * factor)))
     content = canvas.resize(size_now, Image.Resampling.BOX, box=box)

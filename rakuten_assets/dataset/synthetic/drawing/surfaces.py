@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from rakuten_assets.dataset.synthetic.drawing.colours import Colour, any_colour, mix
 
-_SIDE = 1100
+_SIDE = 840
 _BICUBIC = Image.Resampling.BICUBIC
 # Dark, middle and light tone of each surface. None is light enough to pass for a white border.
 _TONES: dict[str, tuple[Colour, Colour, Colour]] = {
@@ -66,7 +66,7 @@ def add_grain(picture: Image.Image, amplitude: int, light: int, chance: random.R
     """Sensor noise and uneven light, on all but white: in a cut-out that is no part of the photograph.
 
     Args:
-        picture: RGB, at most 1,000 pixels on a side.
+        picture: RGB, at most 800 pixels on a side.
         amplitude: of the noise, in grey levels (about three standard deviations).
         light: of the light's unevenness, in grey levels.
     """
@@ -133,7 +133,7 @@ def _every(period: int) -> npt.NDArray[np.int32]:
 
 @functools.cache
 def _noise() -> npt.NDArray[np.int16]:
-    """int16 (1100, 1100), -127 to 127: half of it fine, half of it blotches of three pixels, as in a phone's JPEGs."""
+    """int16 (840, 840), -127 to 127: half of it fine, half of it blotches of three pixels, as in a phone's JPEGs."""
     chance = random.Random("noise")
     fine = np.frombuffer(chance.randbytes(_SIDE * _SIDE), np.uint8).reshape(_SIDE, _SIDE).astype(np.int16)
     third = _SIDE // 3
@@ -145,7 +145,7 @@ def _noise() -> npt.NDArray[np.int16]:
 
 @functools.cache
 def _light() -> tuple[npt.NDArray[np.int16], ...]:
-    """int16 (1100, 1100), -127 to 127 each: slow changes of light, over 90 to 300 pixels."""
+    """int16 (840, 840), -127 to 127 each: slow changes of light, over 90 to 300 pixels."""
     chance = random.Random("light")
     layers = []
     for cells in (4, 6, 9, 12):

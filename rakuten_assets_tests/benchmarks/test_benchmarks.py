@@ -1,0 +1,108 @@
+"""The benchmarks measure what they say; no wall time is asserted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rakuten_assets.benchmarks.graph import throughput_by_tenth
+from rakuten_assets.benchmarks.memory import PeakMemory
+from rakuten_assets.benchmarks.tables import markdown_table, write_json
+
+EXTRACTION_KEYS = {
+    "name",
+    "engine",
+    "precision",
+    "images_per_second",
+    "ratio_to_document",
+    "ratio_to_dataloader",
+    "max_abs_difference",
+    "max_relative_difference",
+    "peak_rss_mb",
+}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rakuten_assets.benchmarks", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+
+
+@pytest.mark.slow
+def test_extraction_compares_the_same_features(tmp_path: Path) -> None:
+    result = tmp_path / "extraction.json"
+    done = run("extraction", "--n", "24", "--rounds", "2", "--without-torch", "--json", str(result))
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = json.loads(result.read_text())
+    assert all(set(row) >= EXTRACTION_KEYS for row in rows)
+    by_name = {row["name"]: row for row in rows}
+    document, loader = by_name["document's loop"], by_name["expert DataLoader"]
+    assert document["ratio_to_document"] == loader["ratio_to_dataloader"] == 1
+    ours = by_name["ours, openvino f32"]
+    assert (ours["engine"], ours["precision"]) == ("openvino", "f32")
+    assert 0 < ours["max_relative_difference"] < 1e-4
+    assert ours["ratio_to_document"] == pytest.approx(
+        ours["images_per_second"] / document["images_per_second"]
+    )
+    # The document's process holds torch, ours does not.
+    assert 50 < ours["peak_rss_mb"] < document["peak_rss_mb"]
+    assert ours["roofline_share"] > 0
+    assert f"{ours['ratio_to_document']:.2f}"[:3] in done.stdout
+
+
+def test_a_missing_peer_is_said(tmp_path: Path) -> None:
+    hidden = tmp_path / "cleanvision"
+    hidden.mkdir()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'cleanvision' else find(name, *a)\n"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "rakuten_assets.benchmarks",
+            "integrity",
+            "--n",
+            "40",
+            "--work",
+            str(tmp_path / "w"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "pip install -e '.[benchmarks]'" in done.stderr
+
+
+def test_peak_memory_sees_what_a_child_held() -> None:
+    code = "import numpy as np; a = np.ones(30_000_000); import time; time.sleep(0.5)"
+    with subprocess.Popen([sys.executable, "-c", code]) as process, PeakMemory(process.pid) as memory:
+        process.wait()
+    assert 240 < memory.peak_mb < 600
+
+
+def test_throughput_by_tenth_finds_the_slow_half() -> None:
+    seconds = np.arange(1, 201, dtype=float)
+    stored = np.where(seconds <= 100, seconds * 200, 20_000 + (seconds - 100) * 100).astype(int)
+    rates = throughput_by_tenth(list(zip(seconds.tolist(), stored.tolist(), strict=True)), rows=300)
+    assert len(rates) == 10
+    assert rates[0] == pytest.approx(2.0, rel=0.05)
+    assert rates[-1] == pytest.approx(1.0, rel=0.05)
+    assert throughput_by_tenth([(1.0, 10), (2.0, 20)], rows=2) == []
+
+
+def test_tables_and_json_hold_the_rows(tmp_path: Path) -> None:
+    rows = [{"name": "a", "rate": 1234.5}, {"name": "b", "rate": 2e-6}]
+    table = markdown_table(rows, {"name": "", "rate": "images/s"})
+    assert "1,234" in table and "2.0e-06" in table
+    write_json(tmp_path / "rows.json", rows)
+    assert json.loads((tmp_path / "rows.json").read_text()) == rows

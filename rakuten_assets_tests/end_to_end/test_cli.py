@@ -1,0 +1,237 @@
+"""The commands of the README, as a user types them: real processes, the real extractor, a tiny catalogue."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rakuten_assets
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(rakuten_assets.__file__).parents[1]
+TRAIN_ROWS, TEST_ROWS = 81, 20
+PUBLISHED = [
+    "integrity_report",
+    "metadata.json",
+    "test_features_efficientnet_b0.npy",
+    "test_valid.npy",
+    "train_features_efficientnet_b0.npy",
+    "train_labels.npy",
+    "train_valid.npy",
+]
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A shell in a folder: its own storage, its own Dagster home with the settings that the project ships."""
+
+    folder: Path
+    shards: int = 2
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def storage(self) -> Path:
+        return self.folder / "storage"
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """Run a program of this Python's environment; returns all that it prints."""
+        home = self.folder / "dagster_home"
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROJECT / ".dagster" / "dagster.yaml", home)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("RAKUTEN_")}
+        environment = clean | {
+            "DAGSTER_HOME": str(home),
+            "RAKUTEN_STORAGE": str(self.storage),
+            "RAKUTEN_SHARDS": str(self.shards),
+            "RAKUTEN_SYNTHETIC_TRAIN_ROWS": str(TRAIN_ROWS),
+            "RAKUTEN_SYNTHETIC_TEST_ROWS": str(TEST_ROWS),
+            "RAKUTEN_UNREADABLE_FAIL": "0.5",
+            **self.variables,
+        }
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    def materialize(self, select: str, *options: str, fails: bool = False) -> str:
+        target = ("-m", "rakuten_assets.definitions", "--select", select)
+        return self.run("dagster", "asset", "materialize", *target, *options, fails=fails)
+
+    def everything(self) -> str:
+        return self.materialize("*", "--partition-range", f"00...{self.shards - 1:02d}")
+
+    def outputs(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (self.storage / "outputs").glob("*.npy")}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Terminal, str]:
+    """A terminal after the README's first command, and what that printed."""
+    terminal = Terminal(tmp_path_factory.mktemp("first"))
+    return terminal, terminal.everything()
+
+
+@pytest.fixture
+def done(first: tuple[Terminal, str], tmp_path: Path) -> Terminal:
+    """A copy of that terminal's storage, for tests that change it."""
+    return _copy(first[0], tmp_path, "assets", "outputs", "cache")
+
+
+@pytest.fixture
+def fresh(first: tuple[Terminal, str], tmp_path: Path) -> Terminal:
+    """An empty storage, but for the converted model (ten seconds) and the catalogue (three)."""
+    return _copy(first[0], tmp_path, "cache/models")
+
+
+def _copy(terminal: Terminal, folder: Path, *parts: str) -> Terminal:
+    for part in (*parts, "synthetic"):
+        shutil.copytree(terminal.storage / part, folder / "storage" / part)
+    return Terminal(folder, terminal.shards)
+
+
+def test_the_first_command_publishes_arrays_that_fit_together(first: tuple[Terminal, str]) -> None:
+    outputs = first[0].storage / "outputs"
+    assert sorted(path.name for path in outputs.iterdir()) == PUBLISHED
+    for split, rows in (("train", TRAIN_ROWS), ("test", TEST_ROWS)):
+        features = np.load(outputs / f"{split}_features_efficientnet_b0.npy", allow_pickle=False)
+        valid = np.load(outputs / f"{split}_valid.npy", allow_pickle=False)
+        assert (features.dtype, features.shape, features.flags.c_contiguous) == (np.float32, (rows, 1280), True)
+        assert (valid.dtype, valid.shape) == (np.bool_, (rows,))
+        assert 0 < (~valid).sum() < rows / 4
+        assert not features[~valid].any()
+        assert np.isfinite(features).all()
+        assert (features[valid].std(axis=1) > 0).all()
+
+
+def test_the_terminal_shows_progress_and_hardly_any_noise(first: tuple[Terminal, str]) -> None:
+    printed = first[1]
+    assert "images/s" in printed
+    assert "DEBUG" not in printed
+    warnings = [line for line in printed.splitlines() if "Warning" in line]
+    # Dagster's own command warns before it reads a line of ours.
+    assert all("asset_materialize_command" in line for line in warnings), warnings
+    assert len(printed.splitlines()) < 40, printed
+
+
+def test_a_fresh_process_sees_what_was_materialized(first: tuple[Terminal, str]) -> None:
+    code = (
+        "import dagster as dg\n"
+        "instance = dg.DagsterInstance.get()\n"
+        "key = dg.AssetKey('train_features')\n"
+        "print(sorted(instance.get_materialized_partitions(key)))\n"
+        "event = instance.get_latest_materialization_event(dg.AssetKey('metadata'))\n"
+        "print(event.asset_materialization.metadata['weights'].value)\n"
+    )
+    printed = first[0].run("python", "-c", code)
+    assert "['00', '01']" in printed
+    assert "SEEDED" in printed
+
+
+def test_a_second_run_gives_the_same_bytes_and_computes_nothing(done: Terminal) -> None:
+    before = done.outputs()
+    printed = done.everything()
+    assert done.outputs() == before
+    assert "features, shard" not in printed, "a line of progress means that something was computed"
+
+
+def test_three_shards_give_the_bytes_of_two(first: tuple[Terminal, str], fresh: Terminal) -> None:
+    three = Terminal(fresh.folder, 3)
+    three.everything()
+    assert three.outputs() == first[0].outputs()
+
+
+def test_a_run_a_shard_in_processes_gives_the_bytes_of_one_run(
+    first: tuple[Terminal, str], fresh: Terminal
+) -> None:
+    terminal = Terminal(fresh.folder, 2, {"RAKUTEN_EXECUTOR": "multiprocess"})
+    by_shard = "image_scan,train_features,test_features"
+    terminal.materialize("x_train,y_train,x_test,image_manifest,label_encoder,train_labels,class_weights")
+    terminal.materialize(by_shard, "--partition", "01")
+    printed = terminal.materialize("train_feature_matrix", fails=True)
+    assert "1 of 2 partitions are missing" in printed
+    assert "--select train_features --partition 00" in printed
+    terminal.materialize(by_shard, "--partition", "00")
+    terminal.materialize("train_feature_matrix,test_feature_matrix,metadata")
+    assert terminal.outputs() == first[0].outputs()
+
+
+def test_a_changed_shard_count_is_explained(done: Terminal) -> None:
+    before = done.outputs()
+    other = Terminal(done.folder, 5)
+    printed = other.materialize("*", "--partition-range", "00...04", fails=True)
+    assert "RAKUTEN_SHARDS=5, but" in printed
+    assert "holds assets in 2 shards" in printed
+    assert "set RAKUTEN_SHARDS back" in printed
+    assert done.outputs() == before
+
+
+def test_a_reversed_range_is_refused(done: Terminal) -> None:
+    printed = done.materialize("*", "--partition-range", "01...00", fails=True)
+    assert "the partition range 01...00 is reversed and would select no shard; write 00...01" in printed
+
+
+def test_a_bad_table_is_told_and_changes_nothing(done: Terminal) -> None:
+    before = done.outputs()
+    (catalog,) = (done.storage / "synthetic").iterdir()
+    labels = catalog / "Y_train_CVw08PX.csv"
+    lines = labels.read_text().splitlines(keepends=True)
+    labels.write_text("".join(lines[:-1]))
+    bad = Terminal(done.folder, 2, {"RAKUTEN_DATA_DIR": str(catalog), "RAKUTEN_WEIGHTS": "seeded"})
+    printed = bad.materialize("*", "--partition-range", "00...01", fails=True)
+    assert "has no label in Y_train_CVw08PX.csv" in printed
+    assert done.outputs() == before
+
+
+def test_a_wrong_setting_is_told(done: Terminal) -> None:
+    wrong = Terminal(done.folder, 2, {"RAKUTEN_DEVICE": "gpu"})
+    assert "RAKUTEN_DEVICE='gpu' is not allowed" in wrong.materialize("x_train", fails=True)
+
+
+def test_without_weights_the_real_run_says_what_to_fetch(done: Terminal) -> None:
+    (catalog,) = (done.storage / "synthetic").iterdir()
+    cache = done.folder / "empty"
+    real = Terminal(done.folder, 2, {"RAKUTEN_DATA_DIR": str(catalog), "TORCH_HOME": str(cache)})
+    before = done.outputs()
+    printed = real.materialize("train_features", "--partition", "00", fails=True)
+    assert "efficientnet_b0_rwightman-7f5810bc.pth" in printed
+    assert "RAKUTEN_WEIGHTS" in printed
+    assert done.outputs() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("dagster", "definitions", "validate"), "All code locations passed validation"),
+        (("dagster", "definitions", "validate", "-w", "workspace.yaml"), "All code locations passed validation"),
+        (("dg", "check", "defs"), "All definitions loaded successfully"),
+        (("dg", "list", "defs"), "train_feature_matrix"),
+    ],
+)
+def test_the_projects_files_tell_dagster_and_dg_where_the_definitions_are(
+    command: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    for name in ("pyproject.toml", "workspace.yaml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "rakuten_assets").symlink_to(PROJECT / "rakuten_assets")
+    assert expected in Terminal(tmp_path).run(*command)
+
+
+def test_dg_launches_a_shard(done: Terminal) -> None:
+    shutil.copy(PROJECT / "pyproject.toml", done.folder)
+    (done.folder / "rakuten_assets").symlink_to(PROJECT / "rakuten_assets")
+    before = done.outputs()
+    done.run("dg", "launch", "--assets", "image_scan,test_features", "--partition", "01")
+    assert done.outputs() == before

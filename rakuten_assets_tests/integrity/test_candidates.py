@@ -1,0 +1,82 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rakuten_assets.integrity import candidates
+from rakuten_assets.integrity.candidates import candidate_pairs
+from rakuten_assets_tests.integrity.gallery import scan_table
+
+
+def found(images: pd.DataFrame, distance: int) -> list[tuple[int, int]]:
+    blocks = [
+        pair
+        for left, right in candidate_pairs(images, distance, workers=2)
+        for pair in zip(left.tolist(), right.tolist(), strict=True)
+    ]
+    assert len(blocks) == len(set(blocks)), "a pair came twice"
+    return sorted(blocks)
+
+
+def alike(images: pd.DataFrame, i: int, j: int, distance: int) -> bool:
+    one, other = images.iloc[i], images.iloc[j]
+    return (
+        (int(one.phash) ^ int(other.phash)).bit_count() <= distance
+        and (int(one.dhash) ^ int(other.dhash)).bit_count() <= 14
+        and abs(one.brightness - other.brightness) <= 20
+        and abs(one.contrast - other.contrast) <= 10
+        and abs(one.saturation - other.saturation) <= 15
+        and abs(one.entropy - other.entropy) <= 2
+        and abs(np.log(one.width / one.height) - np.log(other.width / other.height)) <= 0.05
+    )
+
+
+_IMAGE = st.fixed_dictionaries(
+    {
+        "phash": st.sampled_from([0, 1, 3, 7, 2**63, 2**63 + 1]),
+        "dhash": st.sampled_from([0, 1, 2**20 - 1]),
+        "brightness": st.sampled_from([100.0, 115.0, 130.0]),
+        "contrast": st.sampled_from([40.0, 55.0]),
+        "saturation": st.sampled_from([20.0, 30.0, 50.0]),
+        "entropy": st.sampled_from([2.0, 3.5, 5.0]),
+        "width": st.sampled_from([500, 520, 700]),
+    }
+)
+
+
+@given(st.lists(_IMAGE, max_size=14), st.integers(0, 3))
+@settings(max_examples=80, deadline=None)
+def test_candidates_are_the_pairs_alike_in_every_measure(rows, distance):
+    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    if rows:
+        columns |= {name: np.array(columns[name], dtype=np.uint64) for name in ("phash", "dhash")}
+    images = scan_table(len(rows), **columns)
+    expected = [
+        (i, j) for i in range(len(rows)) for j in range(i + 1, len(rows)) if alike(images, i, j, distance)
+    ]
+    assert found(images, distance) == expected
+
+
+@pytest.mark.parametrize("count", [63, 64, 65, 130])
+def test_a_cluster_of_equal_hashes_gives_each_pair_once(count):
+    same = dict.fromkeys(("phash", "dhash"), 5) | dict.fromkeys(
+        ("brightness", "contrast", "saturation", "entropy"), 50.0
+    )
+    images = scan_table(count, **same)
+    images.loc[count // 2 :, "phash"] = np.uint64(4)
+    assert len(found(images, distance=1)) == count * (count - 1) // 2
+    assert len(found(images, distance=0)) == sum(k * (k - 1) // 2 for k in (count // 2, count - count // 2))
+
+
+def test_blocks_stay_small_however_many_are_alike(monkeypatch):
+    monkeypatch.setattr(candidates, "_PAIRS_AT_ONCE", 1000)
+    same = {"phash": 5, "dhash": 5} | dict.fromkeys(("brightness", "contrast", "saturation", "entropy"), 50.0)
+    blocks = [len(left) for left, _ in candidate_pairs(scan_table(400, **same))]
+    assert sum(blocks) == 400 * 399 // 2
+    assert max(blocks) <= 1000 + 64 * 64
+
+
+def test_no_image_has_no_candidate():
+    assert found(scan_table(0), 10) == []
+    assert found(scan_table(1), 10) == []

@@ -1,0 +1,77 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from rakuten_assets import machine
+
+
+@pytest.fixture
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+
+
+def _cgroup(tmp_path: Path, table: str, files: dict[str, str]) -> tuple[Path, Path]:
+    root = tmp_path / "cgroup"
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    own = tmp_path / "own_cgroup"
+    own.write_text(table)
+    return root, own
+
+
+@pytest.mark.usefixtures("eight_cores")
+@pytest.mark.parametrize(
+    ("table", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 8),
+        ("0::/\n", {"cpu.max": "200000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "10000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "9000000 100000\n"}, 8),
+        ("0::/app/worker\n", {"app/worker/cpu.max": "max 100000\n", "app/cpu.max": "300000 100000\n"}, 3),
+        ("0::/not/mounted/here\n", {"cpu.max": "400000 100000\n"}, 4),
+        ("4:cpu,cpuacct:/job\n", {"cpu,cpuacct/job/cpu.cfs_quota_us": "25", "cpu,cpuacct/job/cpu.cfs_period_us": "10"}, 3),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ("0::/\n", {"cpu.max": "garbage\n"}, 8),
+        ("0::/\n", {}, 8),
+    ],
+)  # fmt: skip
+def test_usable_cores_are_the_least_of_affinity_and_quotas(
+    tmp_path: Path, table: str, files: dict[str, str], cores: int
+) -> None:
+    assert machine.usable_cores(*_cgroup(tmp_path, table, files)) == cores
+
+
+@pytest.mark.usefixtures("eight_cores")
+def test_usable_cores_without_cgroups(tmp_path: Path) -> None:
+    assert machine.usable_cores(tmp_path / "none", tmp_path / "none") == 8
+
+
+def test_usable_cores_follow_the_affinity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 6}, raising=False)
+    assert machine.usable_cores(tmp_path, tmp_path / "none") == 3
+
+
+def test_usable_memory_is_the_cgroups_where_that_is_less(tmp_path: Path) -> None:
+    root, own = _cgroup(tmp_path, "0::/\n", {"memory.max": "1234567\n"})
+    assert machine.usable_memory(root, own) == 1234567
+    (root / "memory.max").write_text("max\n")
+    assert machine.usable_memory(root, own) > 1234567
+
+
+def test_cpu_table_is_read(tmp_path: Path) -> None:
+    table = tmp_path / "cpuinfo"
+    table.write_text("processor : 0\nmodel name\t: A CPU: 3 GHz\nflags\t\t: fpu sse2 avx512f avx2 amx_bf16\n")
+    assert machine.cpu_features(table) == ["avx2", "avx512f", "amx_bf16"]
+    assert machine.cpu_model(table) == "A CPU: 3 GHz"
+    assert machine.cpu_features(tmp_path / "none") == []
+    assert machine.cpu_model(tmp_path / "none")
+
+
+def test_machine_summary_says_what_a_measurement_needs() -> None:
+    summary = machine.machine_summary()
+    assert 1 <= summary["usable_cores"] <= summary["cores"]
+    assert 0 < summary["usable_memory_bytes"] <= summary["memory_bytes"]
+    assert all(isinstance(summary[key], str) for key in ("cpu", "os", "python"))
