@@ -152,6 +152,17 @@ def open_array(path: Path | UPath, record: ArrayRecord | None = None) -> npt.NDA
     return whole
 
 
+def copy_rows(array: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any]:
+    """Rows `start` to `stop` of an array, copied.
+
+    Those of a memory-mapped file are read through a map of their own: the pages of a map count as this process's
+    memory as long as it lives, so that reading a matrix through one map would hold it whole in the end.
+    """
+    if isinstance(array, np.memmap) and array.filename is not None:
+        array = np.load(array.filename, mmap_mode="r", allow_pickle=False)
+    return np.array(array[start:stop])
+
+
 def verify_content(path: Path | UPath, record: ArrayRecord) -> None:
     """Read a file whole and compare its sha256 with the record.
 

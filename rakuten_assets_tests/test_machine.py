@@ -32,7 +32,7 @@ def _cgroup(tmp_path: Path, table: str, files: dict[str, str]) -> tuple[Path, Pa
         ("0::/\n", {"cpu.max": "9000000 100000\n"}, 8),
         ("0::/app/worker\n", {"app/worker/cpu.max": "max 100000\n", "app/cpu.max": "300000 100000\n"}, 3),
         ("0::/not/mounted/here\n", {"cpu.max": "400000 100000\n"}, 4),
-        ("4:cpu,cpuacct:/job\n", {"cpu,cpuacct/job/cpu.cfs_quota_us": "25", "cpu,cpuacct/job/cpu.cfs_period_us": "10"}, 3),
+        ("4:cpu,cpuacct:/a\n", {"cpu,cpuacct/a/cpu.cfs_quota_us": "25", "cpu,cpuacct/a/cpu.cfs_period_us": "10"}, 3),
         ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
         ("0::/\n", {"cpu.max": "garbage\n"}, 8),
         ("0::/\n", {}, 8),

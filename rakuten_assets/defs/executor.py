@@ -7,9 +7,14 @@ from rakuten_assets.settings import Settings
 
 PRELOADED = (
     "rakuten_assets.definitions",
-    "dagster._core.storage.event_log",
-    "dagster._core.execution.plan.execute_step",
+    "dagster._core.storage.sqlite_storage",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.workspace.load",
+    "dagster._daemon.controller",
+    "pyarrow.pandas_compat",
+    "structlog",
 )
+"""What a step's process would else import anew: the definitions, and what Dagster loads with an instance."""
 
 
 def build_executor(settings: Settings) -> dg.ExecutorDefinition:

@@ -7,12 +7,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rakuten_assets.arrays import copy_rows
 from rakuten_assets.extraction.matrix import ColumnStatistics
 from rakuten_assets.extraction.shards import FeatureMatrix
 from rakuten_assets.settings import Settings
@@ -78,7 +80,7 @@ def describe_outputs(
         "weights_note": weights_note(fingerprint),
         "shards": settings.shards,
         "quarantined": {split: _quarantined(scanned, split) for split in ("train", "test")},
-        "settings": json.loads(settings.model_dump_json(exclude=_SETTINGS_LEFT_OUT)),
+        "settings": _settings_that_matter(settings),
         "packages": {name: version(name) for name in PACKAGES},
     }
 
@@ -98,7 +100,9 @@ def weights_note(fingerprint: Mapping[str, Any]) -> str:
     """What a reader must know of the weights."""
     sha256 = weights_sha256(fingerprint)
     if sha256 is None:
-        return "SEEDED: random, calibrated weights, for trying things out. Vectors that mean nothing beyond this project."
+        return (
+            "SEEDED: random, calibrated weights for trying things out; the vectors mean nothing beyond that"
+        )
     return f"state dict with sha256 {sha256}"
 
 
@@ -127,14 +131,19 @@ def document_verdict(document: Mapping[str, Any], train: FeatureMatrix, test: Fe
     )
 
 
-def column_statistics(matrix: FeatureMatrix, block_rows: int = 4096) -> ColumnStatistics:
+def column_statistics(matrix: FeatureMatrix, block_rows: int = 1024) -> ColumnStatistics:
     """Statistics of a matrix's valid rows, block by block."""
     vectors = matrix.array
     statistics = ColumnStatistics.empty(vectors.shape[1])
     for start in range(0, len(matrix.valid), block_rows):
         chosen = matrix.valid[start : start + block_rows]
-        statistics.add(vectors[start : start + block_rows][chosen])
+        statistics.add(copy_rows(vectors, start, start + block_rows)[chosen])
     return statistics
+
+
+def _settings_that_matter(settings: Settings) -> dict[str, Any]:
+    chosen: dict[str, Any] = json.loads(settings.model_dump_json(exclude=_SETTINGS_LEFT_OUT))
+    return {**chosen, "weights": Path(settings.effective_weights).name}
 
 
 def _quarantined(scanned: pd.DataFrame, split: str) -> dict[str, int]:

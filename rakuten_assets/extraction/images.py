@@ -14,7 +14,7 @@ from upath import UPath
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
 from rakuten_assets.extraction.report import UnusableImage
-from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.integrity.decoding import DecodeLimits, check_bytes, decode_rgb
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class ImageReader:
         for position, (file, sha256) in enumerate(images):
             try:
                 content = self._content(file)
+                check_bytes(len(content), self.limits)
                 if hashlib.sha256(content).digest() != sha256:
                     unusable[position] = UnusableImage(file, "its content has changed since the scan")
                     continue

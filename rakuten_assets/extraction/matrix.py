@@ -1,7 +1,7 @@
 """Shards merged into one matrix in CSV order, without holding either in memory.
 
 - a shard's rows keep manifest order, so the next block of the matrix needs the next rows of each shard;
-- a block (16 MiB) is gathered and appended; every shard is read front to back;
+- a block (4 MiB) is gathered and appended; every shard is read front to back;
 - before that, each shard's rows are compared with the manifest, and its content with what was recorded.
 """
 
@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.arrays import StagedArray, stage_rows, verify_content
+from rakuten_assets.arrays import StagedArray, copy_rows, stage_rows, verify_content
 from rakuten_assets.errors import ManifestError
 from rakuten_assets.extraction.shards import FeatureShard, merged_content
 
-_BLOCK_BYTES = 16 << 20
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,7 @@ class _ShardReader:
 
     def next(self, count: int) -> npt.NDArray[np.float32]:
         start, self._position = self._position, self._position + count
-        vectors = self._vectors
-        if isinstance(vectors, np.memmap) and vectors.filename is not None:
-            # A fresh map for each block: dropping it drops its pages, which else add up to the whole matrix.
-            vectors = np.load(vectors.filename, mmap_mode="r", allow_pickle=False)
-        return np.array(vectors[start : self._position])
+        return copy_rows(self._vectors, start, self._position)
 
 
 def _common_fingerprint(shards: Mapping[str, FeatureShard], backbone: str) -> Mapping[str, Any]:

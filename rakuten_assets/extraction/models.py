@@ -22,6 +22,7 @@ from rakuten_assets.errors import WeightsError
 from rakuten_assets.extraction.backbones import IMAGENET_MEAN, IMAGENET_STD, BackboneSpec
 from rakuten_assets.extraction.calibration import calibration_images
 from rakuten_assets.extraction.weights import SEED, WeightsSource
+from rakuten_assets.files import sha256_of_file
 
 _CALIBRATION_IMAGES = 32
 _KEYS_IN_A_MESSAGE = 5
@@ -44,6 +45,9 @@ def build_backbone(spec: BackboneSpec, source: WeightsSource) -> nn.Module:
         return _seeded_backbone(spec)
     if source.path is None:
         raise WeightsError(f"weights {source.name} of kind {source.kind} have no file")
+    # What is loaded must be what the fingerprint names, also if the file was replaced since it was hashed.
+    if source.identity != f"sha256:{sha256_of_file(source.path)}":
+        raise WeightsError(f"{source.path} has changed while it was being loaded; run again")
     model = _without_classifier(torchvision.models.get_model(spec.name, weights=None), spec)
     _load(model, _read_state(source.path), spec, source.path)
     return model.eval()
@@ -57,6 +61,15 @@ def sha256_of_state(model: nn.Module) -> str:
         digest.update(f"{name}:{array.dtype.str}:{array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def present_name(name: str) -> str:
+    """The name that a tensor of a published file has in torchvision's modules.
+
+    >>> present_name("features.denseblock1.denselayer2.norm.1.weight")
+    'features.denseblock1.denselayer2.norm1.weight'
+    """
+    return _OLD_DENSENET_NAME.sub(r"\1\2", name)
 
 
 class FromBytes(nn.Module):
@@ -122,7 +135,7 @@ def _load_pth(path: Path) -> Any:
 
 def _load(model: nn.Module, state: dict[str, torch.Tensor], spec: BackboneSpec, path: Path) -> None:
     wanted = model.state_dict()
-    renamed = {_OLD_DENSENET_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}
+    renamed = {present_name(name): tensor for name, tensor in state.items()}
     given = {name: tensor for name, tensor in renamed.items() if not name.startswith(spec.classifier + ".")}
     # Only training counts batches; old files lack the counter.
     missing = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]

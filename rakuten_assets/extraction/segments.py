@@ -2,13 +2,16 @@
 
 Tensors: `features` float32 (n, dim), `sha256` uint8 (n, 32) of each row's image, `crc32` uint32 (n,) of each row's
 bytes followed by its image's sha256. The file's name is a digest of the header and of the two small tensors, so
-that reading those few bytes shows any damage to them, and a row's crc any damage to the row.
+that reading those few bytes shows any damage to them, and a row's crc any damage to the row. A name never comes
+twice (a random number is in the header): were it the same for the same rows, one process could remove, as merged
+away, the file that another has just written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +58,7 @@ def encode_segment(
     crcs = np.fromiter((_crc(row, key) for row, key in zip(rows, keys, strict=True)), np.uint32, len(keys))
     sha256 = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
     tensors: dict[str, NDArray[Any]] = {"features": rows, "sha256": sha256, "crc32": crcs}
-    content = save(tensors, metadata={"fingerprint": fingerprint_digest})
+    content = save(tensors, metadata={"fingerprint": fingerprint_digest, "nonce": uuid.uuid4().hex})
     header = content[: _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")]
     return _name(header, sha256.tobytes(), crcs.tobytes()), content
 

@@ -188,7 +188,11 @@ class RowStore:
 
     def _salvage(self, name: str) -> None:
         """Save the good rows of a segment that has bad ones, then set it aside."""
-        keys, features = self._good_rows(name)
+        try:
+            keys, features = self._good_rows(name)
+        except FileNotFoundError:  # another process was faster
+            self.refresh()
+            return
         bad = len(self._segments[name].keys) - len(keys)
         if keys:
             self.append(keys, np.stack(features))

@@ -194,7 +194,7 @@ def _known(out: Path) -> pd.DataFrame | None:
 
 
 def _say(report: IntegrityReport, page: Path) -> None:
-    from rakuten_assets.integrity.page import verdict
+    from rakuten_assets.integrity.headline import verdict
 
     print(verdict(report))
     for about in report.summary["findings"].values():

@@ -24,7 +24,7 @@ _PAIRS_AT_ONCE = 1 << 18
 _LARGEST_CELL = 64
 
 # What re-saved, up to 10 % brighter, and up to 2 % cropped copies of 594 real images differ by, and some room.
-_MOST_DHASH_BITS = 14
+_MOST_DHASH_BITS = 20
 _MOST = {"brightness": 20.0, "contrast": 10.0, "saturation": 15.0, "entropy": 2.0}
 _MOST_SHAPE = 0.05  # of log(width / height)
 

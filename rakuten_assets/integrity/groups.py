@@ -13,7 +13,7 @@ of its smallest sha256, so it depends on which files there are and not on their 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,7 @@ from upath import UPath
 
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.integrity.candidates import DEFAULT_DISTANCE, Positions, candidate_pairs
-from rakuten_assets.integrity.thumbnails import small_picture, unchanged_bytes
-from rakuten_assets.integrity.verification import Pictures, same_pictures, versions
+from rakuten_assets.integrity.shelf import PictureShelf
 
 LEVELS = ("exact", "pixel", "near")
 GROUP_COLUMNS = ("exact_group", "pixel_group", "near_group", "exact_size", "pixel_size", "near_size")
@@ -32,8 +31,6 @@ IDENTITY_COLUMNS = ("split", "row", "index", "image_id", "product_id", "file", "
 
 _ID_LENGTH = 16  # 64 bits of a sha256: among 100,000 files two ids are alike once in four billion catalogues
 _PAIRS_AT_ONCE = 2048
-_MOST_PICTURES_KEPT = 4096  # 18 KiB each
-_PICTURE_SIDE = 96
 
 
 def duplicate_groups(
@@ -79,7 +76,7 @@ def duplicate_groups(
 def _tokens(images: pd.DataFrame) -> npt.NDArray[np.object_]:
     """What a row is at the exact level: its file's sha256; of a file without bytes, something of its own."""
     tokens: npt.NDArray[np.object_] = images["sha256"].to_numpy(dtype=object).copy()
-    for position in np.flatnonzero((tokens == "") | (images["bytes"].to_numpy() == 0)):
+    for position in np.flatnonzero(tokens == ""):
         tokens[position] = sha256_of_bytes(f"no bytes: {images['file'].iloc[position]}".encode())
     return tokens
 
@@ -109,18 +106,21 @@ def _near_groups(
     scanned = images.iloc[chosen]
     files = [paths[position] for position in chosen]
     forest = _Forest(len(chosen))
-    candidates = verified = 0
+    verified = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool:
-        pictures = _Pictures(scanned, files, pool)
-        for left, right in _batches(candidate_pairs(scanned, distance, workers)):
+        pictures = PictureShelf(files, scanned["sha256"].tolist(), scanned["format"].tolist(), pool)
+        pairs = _batches(candidate_pairs(scanned, distance, workers))
+        for left, right in _batches(pictures.possible(left, right) for left, right in pairs):
             # Within one group already: nothing new to learn, and large groups have very many pairs.
             apart = forest.roots(left) != forest.roots(right)
             left, right = left[apart], right[apart]
             same = pictures.same(left, right)
-            candidates, verified = candidates + len(left), verified + int(same.sum())
             forest.join(left[same], right[same])
+            verified += int(same.sum())
     if log is not None:
-        log(f"near-duplicates: {candidates:,} candidate pairs compared on pixels, {verified:,} verified")
+        log(
+            f"near-duplicates: {pictures.pairs_seen:,} candidate pairs compared on pixels, {verified:,} verified"
+        )
     # Two pixel groups share a near group where their representatives share a tree.
     joined = np.arange(int(pixel.max()) + 1 if len(pixel) else 0)
     joined[pixel[chosen]] = pixel[chosen][forest.roots(np.arange(len(chosen)))]
@@ -146,48 +146,8 @@ def _batches(blocks: Iterator[tuple[Positions, Positions]]) -> Iterator[tuple[Po
         yield np.concatenate(lefts), np.concatenate(rights)
 
 
-class _Pictures:
-    """Small versions of images, read when first asked for; a bounded number is kept."""
-
-    def __init__(self, scanned: pd.DataFrame, files: Sequence[Path | UPath], pool: Executor) -> None:
-        self._sha256 = scanned["sha256"].tolist()
-        self._format = scanned["format"].tolist()
-        self._files, self._pool = files, pool
-        self._kept: dict[int, Pictures | None] = {}
-
-    def same(self, left: Positions, right: Positions) -> npt.NDArray[np.bool_]:
-        """Whether each pair shows the same picture; False where a file changed since the scan."""
-        same = np.zeros(len(left), dtype=bool)
-        if not len(left):
-            return same
-        wanted = np.union1d(left, right).tolist()
-        if len(self._kept) + len(wanted) > _MOST_PICTURES_KEPT:
-            self._kept = {position: self._kept[position] for position in wanted if position in self._kept}
-        missing = [position for position in wanted if position not in self._kept]
-        self._kept.update(zip(missing, self._pool.map(self._read, missing), strict=True))
-        readable = np.array(
-            [
-                self._kept[one] is not None and self._kept[other] is not None
-                for one, other in zip(left, right, strict=True)
-            ]
-        )
-        places = np.flatnonzero(readable)
-        if len(places):
-            same[places] = same_pictures(self._stack(left[places]), self._stack(right[places]))
-        return same
-
-    def _stack(self, positions: Positions) -> Pictures:
-        return np.stack([picture for at in positions.tolist() if (picture := self._kept[at]) is not None])
-
-    def _read(self, position: int) -> Pictures | None:
-        content = unchanged_bytes(self._files[position], self._sha256[position])
-        if content is None:
-            return None
-        return versions(small_picture(content, self._format[position], _PICTURE_SIDE))
-
-
 class _Forest:
-    """Disjoint sets of 0..n-1 (union-find); the smallest member is a set's root."""
+    """Disjoint sets of 0..n-1 (union-find)."""
 
     def __init__(self, count: int) -> None:
         self._parent = np.arange(count)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.integrity.quantisation import estimate_quality
@@ -131,6 +132,7 @@ def trailing_bytes(content: bytes, header: JpegHeader) -> int:
     return 0
 
 
+@lru_cache(maxsize=256)
 def subsampling_name(sampling: tuple[tuple[int, int], ...]) -> str:
     """Chroma subsampling of (horizontal, vertical) factors in the J:a:b notation.
 

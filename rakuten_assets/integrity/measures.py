@@ -67,6 +67,8 @@ def measure_pixels(rgb: npt.NDArray[np.uint8]) -> Measures:
     saturation = kernels.statistics(flat, first, step, planes, histogram)
     sampled, luma, luma_squares, low, high, logarithms = kernels.moments(histogram)
     left, top, right, bottom = _content_box(flat, height, lowest)
+    outside = pixels - (right - left) * (bottom - top)  # all white
+    white_inside = kernels.white_pixels(flat, stride, left, top, bottom, planes[0, : right - left])
     blank, near_blank = _blankness(rgb, high - low)
     return Measures(
         phash=phash_of_cells(cells, pixels),
@@ -76,12 +78,12 @@ def measure_pixels(rgb: npt.NDArray[np.uint8]) -> Measures:
         entropy=_entropy(sampled, logarithms),
         blur=_variance(*kernels.laplacian(flat, stride, max(first, 1), step)),
         saturation=saturation / sampled,
-        white_share=kernels.white_pixels(flat, height, planes[0]) / pixels,
+        white_share=(outside + white_inside) / pixels,
         box_left=left,
         box_top=top,
         box_right=right,
         box_bottom=bottom,
-        removable_share=(pixels - (right - left) * (bottom - top)) / pixels,
+        removable_share=outside / pixels,
         blank=blank,
         near_blank=near_blank,
     )

@@ -128,7 +128,7 @@ def _against_limits(seen: pd.DataFrame) -> Iterator[Found]:
     long = np.abs(np.log(np.maximum(seen["width"], 1) / np.maximum(seen["height"], 1)))
     gray = seen["mode"].isin(_GRAY_MODES) | (seen["saturation"] == 0)
     level = "brightness {brightness:.0f} of 255, contrast {contrast:.0f}"
-    yield "grayscale", gray.to_numpy(), "{mode}, no colour in it"
+    yield "grayscale", gray.to_numpy(), "no colour in it, mode {mode}"
     yield "dark", brightness + 2.33 * contrast < _DARK, level
     yield "light", brightness - 1.64 * contrast > _LIGHT, level
     yield "blurry", (seen["blur"] < _BLURRED).to_numpy(), "sharpness {blur:.1f}"

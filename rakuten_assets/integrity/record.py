@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +29,7 @@ from rakuten_assets.integrity.hashes import pixel_sha256
 from rakuten_assets.integrity.jpeg import trailing_bytes
 from rakuten_assets.integrity.measures import measure_pixels
 from rakuten_assets.integrity.reasons import Reason, status_of
-from rakuten_assets.integrity.schema import SCAN_COLUMNS, SCAN_VERSION
+from rakuten_assets.integrity.schema import SCAN_VERSION
 from rakuten_assets.units import human_count
 
 _FORMATS_BY_SUFFIX = {
@@ -51,8 +49,7 @@ _FORMATS_BY_SUFFIX = {
 _GIANT_PIXELS = 8_000_000
 
 
-@dataclass(frozen=True)
-class ImageRecord:
+class ImageRecord(NamedTuple):
     """A row of the scan: `schema.SCAN_SCHEMA` describes the fields, in the same order."""
 
     status: str
@@ -86,13 +83,6 @@ class ImageRecord:
     blank: bool = False
     near_blank: bool = False
     scan_version: str = SCAN_VERSION
-
-    def as_row(self) -> tuple[Any, ...]:
-        """The values in the order of the schema's columns."""
-        return _values(self)
-
-
-_values: operator.attrgetter[tuple[Any, ...]] = operator.attrgetter(*SCAN_COLUMNS)
 
 
 class Workspace:
@@ -145,7 +135,7 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
         return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
 
 
-def scan_content(
+def record_of_content(
     content: bytes, sha256: str, suffix: str, limits: DecodeLimits, workspace: Workspace
 ) -> ImageRecord:
     """The record of an image's bytes, whose size has been accepted; `suffix` is the file name's."""

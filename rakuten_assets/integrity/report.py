@@ -22,6 +22,7 @@ from rakuten_assets.files import write_bytes
 from rakuten_assets.integrity.figures import figures
 from rakuten_assets.integrity.findings import find
 from rakuten_assets.integrity.groups import GROUP_COLUMNS, IDENTITY_COLUMNS, LEVELS
+from rakuten_assets.integrity.headline import key_figures
 from rakuten_assets.integrity.known_facts import KnownFact, known_facts
 from rakuten_assets.integrity.overlaps import merging
 from rakuten_assets.integrity.schema import SCAN_VERSION
@@ -183,8 +184,6 @@ def write_report(report: IntegrityReport, folder: Path | UPath) -> list[Path | U
 
 def summary_markdown(report: IntegrityReport) -> str:
     """The key figures as a Markdown table, for a place that shows one: Dagster's asset metadata."""
-    from rakuten_assets.integrity.page import key_figures
-
     lines = ["| | |", "|---|---|"]
     lines += [f"| {tile.label} | **{tile.value}** {tile.note} |" for tile in key_figures(report)]
     counts = report.summary["findings"]

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from upath import UPath
@@ -29,14 +28,13 @@ from rakuten_assets.integrity.record import (
     Workspace,
     expected_format,
     read_image_file,
-    scan_content,
+    record_of_content,
 )
 from rakuten_assets.integrity.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame
 from rakuten_assets.progress import Progress
 
 __all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "scan_images"]
 
-_Row = tuple[Any, ...]
 _BATCH = (
     16  # files that a worker takes at a time: a hundredth of a second between looks at the stop sign, or less
 )
@@ -76,17 +74,17 @@ def scan_images(
                     progress.advance(count)
         finally:
             scan.stop.set()  # after an error or an interrupt the workers end with the image at hand
-    return scan_frame(scan.rows)
+    return scan_frame([record for record in scan.records if record is not None])
 
 
 class _Scan:
     """What the workers of one scan share."""
 
     def __init__(self, files: list[Path | UPath], limits: DecodeLimits, known: pd.DataFrame | None) -> None:
-        self.rows: list[_Row] = [()] * len(files)
+        self.records: list[ImageRecord | None] = [None] * len(files)
         self.stop = threading.Event()
         self._files, self._limits = files, limits
-        self._known = _reusable_rows(known)
+        self._known = _reusable_records(known)
         self._starts = itertools.count(0, _BATCH)
         self._reports: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
         self._giants_turn = threading.Lock()
@@ -101,7 +99,7 @@ class _Scan:
                     return
                 path = self._files[position]
                 try:
-                    self.rows[position] = self._row(path, workspace)
+                    self.records[position] = self._record(path, workspace)
                 except BaseException as error:
                     error.add_note(f"while scanning {path}")
                     self._reports.put(error)
@@ -118,37 +116,33 @@ class _Scan:
             missing -= report
             yield report
 
-    def _row(self, path: Path | UPath, workspace: Workspace) -> _Row:
+    def _record(self, path: Path | UPath, workspace: Workspace) -> ImageRecord:
         content = read_image_file(path, self._limits)
         if isinstance(content, ImageRecord):
-            return content.as_row()
+            return content
         sha256 = sha256_of_bytes(content)
         known = self._known.get(sha256)
-        if known is not None and _fits(known, path.suffix, self._limits):
+        if known is not None and _holds(known, path.suffix, self._limits):
             return known
-        row = scan_content(content, sha256, path.suffix, self._limits, workspace).as_row()
-        if row[_REASON] not in _NOT_REUSED:
-            self._known[sha256] = row
-        return row
+        record = record_of_content(content, sha256, path.suffix, self._limits, workspace)
+        if record.reason not in _NOT_REUSED:
+            self._known[sha256] = record
+        return record
 
 
-_REASON, _FORMAT = SCAN_COLUMNS.index("reason"), SCAN_COLUMNS.index("format")
-_WIDTH, _HEIGHT = SCAN_COLUMNS.index("width"), SCAN_COLUMNS.index("height")
-
-
-def _reusable_rows(known: pd.DataFrame | None) -> dict[str, _Row]:
-    """sha256 -> row of an earlier scan, where the row says something about the bytes alone."""
+def _reusable_records(known: pd.DataFrame | None) -> dict[str, ImageRecord]:
+    """sha256 -> record of an earlier scan, where it says something about the bytes alone."""
     if known is None or not set(SCAN_COLUMNS) <= set(known.columns):
         return {}
     usable = known[
         (known["scan_version"] == SCAN_VERSION) & (known["sha256"] != "") & ~known["reason"].isin(_NOT_REUSED)
     ]
-    rows = usable[SCAN_COLUMNS].itertuples(index=False, name=None)
-    return dict(zip(usable["sha256"], rows, strict=True))
+    records = map(ImageRecord._make, usable[SCAN_COLUMNS].itertuples(index=False, name=None))
+    return {record.sha256: record for record in records}
 
 
-def _fits(row: _Row, suffix: str, limits: DecodeLimits) -> bool:
-    """Whether a row of the same bytes holds for a file of this suffix and under these limits."""
-    if row[_WIDTH] * row[_HEIGHT] > limits.max_pixels:
+def _holds(record: ImageRecord, suffix: str, limits: DecodeLimits) -> bool:
+    """Whether a record of the same bytes holds for a file of this suffix and under these limits."""
+    if record.width * record.height > limits.max_pixels:
         return False
-    return not row[_FORMAT] or row[_FORMAT] == (expected_format(suffix) or row[_FORMAT])
+    return not record.format or record.format == (expected_format(suffix) or record.format)

@@ -8,6 +8,7 @@ what the header of an unreadable image says is still given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def column_descriptions() -> dict[str, str]:
     return {name: text for name, _, text in _COLUMNS}
 
 
-def scan_frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+def scan_frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     """A frame of `SCAN_SCHEMA` from one tuple a row, in the order of its columns; also of no rows at all."""
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCAN_COLUMNS)
     return pd.DataFrame(

@@ -66,7 +66,11 @@ def report_verdicts(summary: Mapping[str, Any], limits: ReportLimits) -> list[Ve
     return [
         _within("blanks", images["blank"], total, limits.blank, "images are blank"),
         _within(
-            "exact_duplicates", exact["duplicates"]["redundant"], total, limits.duplicate, "images repeat another"
+            "exact_duplicates",
+            exact["duplicates"]["redundant"],
+            total,
+            limits.duplicate,
+            "images repeat another",
         ),
         _within(
             "label_conflicts",
@@ -149,7 +153,8 @@ def in_manifest_order(manifest: pd.DataFrame, scans: Mapping[str, pd.DataFrame])
             f"the scans hold {len(scanned):,} images, the manifest {len(manifest):,}, of which {missing.size:,} are "
             f"not scanned{which}: the catalogue has changed since; materialise image_scan of all shards again"
         )
-    return scanned.iloc[places].reset_index(drop=True)
+    ordered: pd.DataFrame = scanned.iloc[places].reset_index(drop=True)
+    return ordered
 
 
 def groups_complete(groups: pd.DataFrame, images: pd.DataFrame) -> Verdict:
@@ -161,7 +166,9 @@ def groups_complete(groups: pd.DataFrame, images: pd.DataFrame) -> Verdict:
         if (groups.groupby(fine)[coarse].nunique() > 1).any():
             problems.append(f"a {fine.replace('_', ' ')} is split at the next level")
     counts = {
-        f"{level} groups": int((groups[f"{level}_size"] > 1).sum() - groups[f"{level}_group"].duplicated().sum())
+        f"{level} groups": int(
+            (groups[f"{level}_size"] > 1).sum() - groups[f"{level}_group"].duplicated().sum()
+        )
         for level in ("exact", "pixel", "near")
     }
     return Verdict(

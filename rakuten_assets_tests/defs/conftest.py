@@ -122,8 +122,15 @@ class Project:
 
     def __init__(self, catalog: Path, storage: Path, instance: dg.DagsterInstance, **overrides: Any) -> None:
         # The catalogue is full of faults: without this every check that looks for them would warn.
-        generous = {f"{name}_warn": 1.0 for name in ("blank", "duplicate", "conflict", "twin", "odd", "drift")}
-        options: dict[str, Any] = {**generous, "unreadable_warn": 0.9, "unreadable_fail": 0.9, "shards": SHARDS}
+        generous = {
+            f"{name}_warn": 1.0 for name in ("blank", "duplicate", "conflict", "twin", "odd", "drift")
+        }
+        options: dict[str, Any] = {
+            **generous,
+            "unreadable_warn": 0.9,
+            "unreadable_fail": 0.9,
+            "shards": SHARDS,
+        }
         self.settings = Settings(
             data_dir=UPath(catalog), storage=UPath(storage), weights="seeded", **{**options, **overrides}
         )
@@ -137,7 +144,10 @@ class Project:
         """Materialise assets (all, if none is named) over one shard, a range, or (unpartitioned) none."""
         tags = {}
         if span is not None:
-            tags = {"dagster/asset_partition_range_start": span[0], "dagster/asset_partition_range_end": span[1]}
+            tags = {
+                "dagster/asset_partition_range_start": span[0],
+                "dagster/asset_partition_range_end": span[1],
+            }
         return self.job.execute_in_process(
             asset_selection=[dg.AssetKey(name) for name in select] or None,
             instance=self.instance,

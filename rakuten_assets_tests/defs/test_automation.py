@@ -33,7 +33,9 @@ def _assets(request: dg.RunRequest) -> list[str]:
 
 def test_both_are_off_until_switched_on(project: Project) -> None:
     repository = project.defs.get_repository_def()
-    assert repository.get_schedule_def("refresh_stale_shards").default_status is dg.DefaultScheduleStatus.STOPPED
+    assert (
+        repository.get_schedule_def("refresh_stale_shards").default_status is dg.DefaultScheduleStatus.STOPPED
+    )
     assert repository.get_sensor_def("catalog_changed").default_status is dg.DefaultSensorStatus.STOPPED
 
 

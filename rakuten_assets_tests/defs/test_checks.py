@@ -26,9 +26,7 @@ def _executions(project: Project, asset: str, check: str) -> dict[str | None, li
 
 
 def test_every_check_of_a_run_over_a_range_is_recorded_by_shard(finished: Project) -> None:
-    specs = [
-        spec for asset in finished.defs.resolve_asset_graph().assets_defs for spec in asset.check_specs
-    ]
+    specs = [spec for asset in finished.defs.resolve_asset_graph().assets_defs for spec in asset.check_specs]
     assert len(specs) >= 20
     for spec in specs:
         asset = spec.asset_key.to_user_string()
@@ -62,7 +60,11 @@ def test_too_many_unreadable_images_stop_what_builds_on_the_scan_which_is_kept(
     assert (project.storage / "assets" / "image_scan" / "00.parquet").exists()
     ran = {event.step_key for event in result.all_events if event.event_type_value == "STEP_START"}
     assert "train_features" not in ran
-    assert "FAILED" in {status for statuses in _executions(strict, "image_scan", "unreadable_share").values() for status in statuses}
+    assert "FAILED" in {
+        status
+        for statuses in _executions(strict, "image_scan", "unreadable_share").values()
+        for status in statuses
+    }
 
 
 def test_some_unreadable_images_are_a_warning(catalog: Path, project: Project) -> None:
@@ -71,13 +73,18 @@ def test_some_unreadable_images_are_a_warning(catalog: Path, project: Project) -
     result = lenient.run("image_scan", span=("00", "02"))
     assert result.success
     evaluations = {
-        (record.asset_check_evaluation.partition, record.asset_check_evaluation.check_name): record.asset_check_evaluation
+        (
+            record.asset_check_evaluation.partition,
+            record.asset_check_evaluation.check_name,
+        ): record.asset_check_evaluation
         for event in lenient.instance.get_records_for_run(
             result.run_id, of_type={dg.DagsterEventType.ASSET_CHECK_EVALUATION}
         ).records
         if (record := event.event_log_entry).asset_check_evaluation is not None
     }
-    failed = [value for (_, name), value in evaluations.items() if name == "unreadable_share" and not value.passed]
+    failed = [
+        value for (_, name), value in evaluations.items() if name == "unreadable_share" and not value.passed
+    ]
     assert failed
     assert all(value.severity is dg.AssetCheckSeverity.WARN for value in failed)
     assert all("image_t" in str(value.metadata["files"].value) for value in failed)
@@ -103,10 +110,18 @@ X, Y, T = "X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv"
 BAD_INPUTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "missing file": (lambda root: (root / X).unlink(), "x_train", "lacks: X_train_update.csv"),
     "missing images": (lambda root: (root / "images").unlink(), "x_train", "lacks: image_train/"),
-    "missing column": (_edit(Y, lambda text: text.replace("prdtypecode", "code", 1)), "y_train", "missing: prdtypecode"),
+    "missing column": (
+        _edit(Y, lambda text: text.replace("prdtypecode", "code", 1)),
+        "y_train",
+        "missing: prdtypecode",
+    ),
     "empty": (_edit(X, lambda _: ""), "x_train", "is empty"),
     "header only": (_edit(Y, _lines(lambda lines: lines[:1])), "y_train", "a header and no row"),
-    "binary": (lambda root: (root / X).write_bytes(bytes(range(256)) * 8) and None, "x_train", "not a CSV file"),
+    "binary": (
+        lambda root: (root / X).write_bytes(bytes(range(256)) * 8) and None,
+        "x_train",
+        "not a CSV file",
+    ),
     "non-integer id": (_edit(T, lambda text: text.rstrip("\n") + "x\n"), "x_test", "expected a whole number"),
     "path-like id": (
         _edit(T, lambda text: text.replace(_first_id(text), "../../etc/passwd")),
@@ -125,7 +140,9 @@ BAD_INPUTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD_INPUTS)
-def test_a_bad_input_is_told_and_leaves_earlier_results_alone(name: str, done: Project, tmp_path: Path) -> None:
+def test_a_bad_input_is_told_and_leaves_earlier_results_alone(
+    name: str, done: Project, tmp_path: Path
+) -> None:
     spoil, asset, expected = BAD_INPUTS[name]
     catalog = tmp_path / "bad"
     catalog.mkdir()
@@ -142,7 +159,9 @@ def test_a_bad_input_is_told_and_leaves_earlier_results_alone(name: str, done: P
     stored_anew = {path.parent.name for path in after if before.get(path) != after[path]}
     assert stored_anew <= {"x_train", "x_test", "y_train"} - {asset}
     assert done.outputs() == {
-        path.name: content for path, content in before.items() if path.parent.name == "outputs" and path.suffix == ".npy"
+        path.name: content
+        for path, content in before.items()
+        if path.parent.name == "outputs" and path.suffix == ".npy"
     }
     failed = {
         event.asset_check_evaluation_data.check_name: event.asset_check_evaluation_data

@@ -60,7 +60,9 @@ def test_rows_follow_the_csv_and_faults_are_quarantined(finished: Project) -> No
     scan = pd.concat(scans)
     for split, rows in (("train", TRAIN_ROWS), ("test", TEST_ROWS)):
         bad = sorted(
-            fault.row for fault in catalog.read_faults() if fault.split == split and fault.expected_status != "ok"
+            fault.row
+            for fault in catalog.read_faults()
+            if fault.split == split and fault.expected_status != "ok"
         )
         valid = np.load(project.storage / "outputs" / f"{split}_valid.npy")
         features = np.load(project.storage / "outputs" / f"{split}_features_efficientnet_b0.npy")
@@ -116,7 +118,10 @@ def test_missing_shards_are_named_with_the_commands(done: Project) -> None:
     before = done.outputs()
     message = failure_of(done.run("train_feature_matrix"), "train_feature_matrix")
     assert "2 of 3 partitions are missing" in message
-    assert "dagster asset materialize -m rakuten_assets.definitions --select train_features --partition-range 00...01" in message
+    assert (
+        "dagster asset materialize -m rakuten_assets.definitions --select train_features --partition-range 00...01"
+        in message
+    )
     assert done.outputs() == before
 
 

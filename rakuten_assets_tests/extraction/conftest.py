@@ -14,6 +14,7 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.extraction.pipeline import Extractor
+from rakuten_assets.extraction.weights import resolve_weights
 from rakuten_assets.settings import Settings
 
 
@@ -55,10 +56,24 @@ def make_images(tmp_path: Path) -> MakeImages:
 
 
 @pytest.fixture(scope="session")
-def converted_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `cache/models` folder with the seeded EfficientNet-B0, converted once for the whole session."""
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state dict of EfficientNet-B0 that gives sound features: the seeded one, saved as users save theirs."""
+    import torch
+
+    from rakuten_assets.extraction.backbones import BACKBONES
+    from rakuten_assets.extraction.models import build_backbone
+
+    model = build_backbone(BACKBONES["efficientnet_b0"], resolve_weights(Settings()))
+    path = tmp_path_factory.mktemp("weights") / "efficientnet_b0.pth"
+    torch.save(model.state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def converted_models(tmp_path_factory: pytest.TempPathFactory, weights_file: Path) -> Path:
+    """A `cache/models` folder with `weights_file`'s model, converted once for the whole session."""
     storage = tmp_path_factory.mktemp("converted")
-    with Extractor.open(Settings(storage=UPath(storage)), log=print) as extractor:
+    with Extractor.open(Settings(storage=UPath(storage), weights=str(weights_file)), log=print) as extractor:
         extractor.open_engine()
     return storage / "cache" / "models"
 

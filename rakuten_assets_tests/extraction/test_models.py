@@ -1,5 +1,6 @@
 import builtins
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,15 @@ import torchvision  # noqa: E402
 from rakuten_assets.errors import WeightsError  # noqa: E402
 from rakuten_assets.extraction import models  # noqa: E402
 from rakuten_assets.extraction.backbones import BACKBONES  # noqa: E402
-from rakuten_assets.extraction.models import FromBytes, build_backbone, sha256_of_state  # noqa: E402
+from rakuten_assets.extraction.models import FromBytes, build_backbone, present_name, sha256_of_state  # noqa: E402
 from rakuten_assets.extraction.weights import WeightsSource  # noqa: E402
+from rakuten_assets.files import sha256_of_file  # noqa: E402
 
 RESNET = BACKBONES["resnet18"]
 
 
 def source(path: Path) -> WeightsSource:
-    return WeightsSource("file", str(path), path, "sha256:x")
+    return WeightsSource("file", str(path), path, f"sha256:{sha256_of_file(path)}")
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +72,14 @@ def test_weights_fine_tuned_for_other_classes_load(resnet: Any, tmp_path: Path) 
     assert isinstance(build_backbone(RESNET, source(tmp_path / "tuned.pth")), torch.nn.Module)
 
 
-def test_old_densenet_names_are_understood(tmp_path: Path) -> None:
-    model = torchvision.models.densenet121(weights=None)
-    old = {
-        name.replace("norm1", "norm.1")
-        .replace("conv1", "conv.1")
-        .replace("norm2", "norm.2")
-        .replace("conv2", "conv.2")
-        if "denselayer" in name
-        else name: tensor
-        for name, tensor in model.state_dict().items()
-    }
-    assert set(old) != set(model.state_dict())
-    safetensors.torch.save_file(old, tmp_path / "old.safetensors")
-    built = build_backbone(BACKBONES["densenet121"], source(tmp_path / "old.safetensors"))
-    model.classifier = torch.nn.Identity()
-    assert sha256_of_state(built) == sha256_of_state(model)
+def test_old_densenet_names_are_understood() -> None:
+    with torch.device("meta"):
+        names = list(torchvision.models.densenet121(weights=None).state_dict())
+    in_layers = re.compile(r"(denselayer\d+\.(?:norm|conv))([12]\.)")
+    old = [in_layers.sub(r"\1.\2", name) for name in names]
+    assert old != names
+    assert [present_name(name) for name in old] == names
+    assert [present_name(name) for name in names] == names
 
 
 @pytest.mark.parametrize(
@@ -98,7 +92,7 @@ def test_old_densenet_names_are_understood(tmp_path: Path) -> None:
             r"conv1\.weight \(1, 2\) for \(64, 3, 7, 7\)",
         ),
         (lambda state: state["bn1.weight"].fill_(float("nan")), r"NaN or infinite weights in bn1\.weight"),
-        (lambda state: state.clear(), "and 97 more"),
+        (lambda state: state.clear(), "and 95 more"),
     ],
 )
 def test_a_mismatch_names_file_and_keys(resnet_file: Path, tmp_path: Path, change: Any, said: str) -> None:
@@ -134,8 +128,9 @@ def test_garbage_is_refused(tmp_path: Path, suffix: str, content: bytes) -> None
         build_backbone(RESNET, source(path))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     """Bytes changed and cut at random in small files of all three formats: never another kind of error."""
     kind = data.draw(st.sampled_from(["new.pth", "old.pth", "new.safetensors"]))
@@ -164,6 +159,11 @@ def test_what_is_no_state_dict_is_refused(tmp_path: Path) -> None:
             build_backbone(RESNET, source(tmp_path / f"{number}.pth"))
 
 
+def test_a_file_replaced_since_it_was_hashed_is_refused(resnet_file: Path) -> None:
+    with pytest.raises(WeightsError, match="has changed while it was being loaded"):
+        build_backbone(RESNET, WeightsSource("file", "w", resnet_file, "sha256:" + "0" * 64))
+
+
 def test_a_zip_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "some.pth", "w") as archive:
         archive.writestr("readme.txt", "hello")
@@ -175,8 +175,9 @@ def _seeded(name: str) -> Any:
     return build_backbone(BACKBONES[name], WeightsSource("seeded", "seeded", None, "seeded"))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_large"])
-def test_seeded_features_are_sound_and_repeatable(name: str) -> None:
+def test_seeded_features_are_sound_and_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "_CALIBRATION_IMAGES", 8)
+    name = "mobilenet_v3_large"
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     model, again = _seeded(name), _seeded(name)
     assert sha256_of_state(model) == sha256_of_state(again)

@@ -30,6 +30,10 @@ def test_a_segment_gives_back_its_rows() -> None:
     assert np.array_equal(np.stack(list(rows.values())), FEATURES)
 
 
+def test_a_name_never_comes_twice() -> None:
+    assert encode_segment(FEATURES, KEYS, DIGEST)[0] != NAME
+
+
 def test_any_safetensors_reader_can_open_it() -> None:
     tensors = load(CONTENT)
     assert np.array_equal(tensors["features"], FEATURES)

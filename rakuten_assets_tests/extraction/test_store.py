@@ -137,7 +137,7 @@ def test_no_damage_gives_a_wrong_row(tmp_path_factory: pytest.TempPathFactory, d
     store = RowStore(folder, DIGEST, DIM, lambda message: None)
     fill(store, range(6))
     fill(store, range(6, 9))
-    for segment in sorted(folder.iterdir()):
+    for segment in sorted(folder.iterdir(), key=lambda path: path.stat().st_size):
         content = bytearray(segment.read_bytes())
         for _ in range(data.draw(st.integers(0, 3))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -190,6 +190,17 @@ def test_small_segments_are_merged(
     assert read(reader, range(50)) == set()
     assert read(open_store(), range(50)) == set()
     assert messages == []
+
+
+def test_merging_copies_of_the_same_rows_keeps_them(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_SMALL_SEGMENTS_BEFORE_MERGING", 2)
+    store = open_store()
+    for _ in range(4):
+        fill(store, range(10))
+        store.merge_small_segments()
+        assert read(open_store(), range(10)) == set()
 
 
 def test_merging_leaves_a_damaged_segment_out(

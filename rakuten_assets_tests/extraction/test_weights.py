@@ -26,7 +26,7 @@ def test_checkpoint_folder_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
         if value:
             monkeypatch.setenv(name, value)
-        assert str(checkpoint_folder()) == os.path.join(torch.hub.get_dir(), "checkpoints")
+        assert checkpoint_folder() == Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def test_seeded_weights_say_what_they_are() -> None:

@@ -79,6 +79,15 @@ def test_duplicates_conflicts_and_twins():
     assert len(pair["group"].iloc[0]) == 16
 
 
+def test_a_row_without_a_class_is_in_no_conflict():
+    images = catalogue_table(60, 10, codes=(10, 40))
+    for row in (1, 61):
+        images.loc[row, ["sha256", "pixel_sha256"]] = images.loc[0, ["sha256", "pixel_sha256"]].to_list()
+    findings = findings_of(images)
+    assert rows_of(findings, "label_conflict") == [0, 1]
+    assert rows_of(findings, "train_test_twin") == [0, 1, 61]
+
+
 def test_images_without_a_table_have_findings_without_ids():
     images = scan_table(50)
     images.loc[5, ["status", "reason"]] = ["unreadable", "truncated"]

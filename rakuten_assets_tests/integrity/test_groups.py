@@ -1,5 +1,7 @@
 import itertools
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ import pytest
 from PIL import Image
 
 from rakuten_assets.integrity import groups as groups_module
+from rakuten_assets.integrity import shelf
 from rakuten_assets.integrity.groups import GROUP_COLUMNS, LEVELS, duplicate_groups
 from rakuten_assets_tests.integrity.gallery import (
     brighter,
@@ -19,6 +22,8 @@ from rakuten_assets_tests.integrity.gallery import (
 )
 from rakuten_assets_tests.integrity.pictures import encoded
 
+_SAMPLE = os.environ.get("REAL_SAMPLE_DIR", "")
+
 
 def partition(groups: pd.DataFrame, level: str) -> list[list[str]]:
     """Groups of several files, by name."""
@@ -30,6 +35,9 @@ def partition(groups: pd.DataFrame, level: str) -> list[list[str]]:
 def mixed(tmp_path_factory):
     """Copies at every level, and lookalikes that are none."""
     white = Image.new("RGB", (200, 200), "white")
+    nearly_grey = Image.fromarray(
+        np.linspace(198, 204, 200, dtype=np.uint8).repeat(200).reshape(200, 200)
+    ).convert("RGB")
     pictures = {
         "a.jpg": product(1),
         "a_copy.jpg": product(1),
@@ -48,6 +56,8 @@ def mixed(tmp_path_factory):
         "white_png.jpg": encoded(white, "PNG"),
         "grey.jpg": Image.new("RGB", (200, 200), (200, 200, 200)),
         "grey_lighter.jpg": Image.new("RGB", (200, 200), (203, 203, 203)),
+        "nearly_grey.jpg": nearly_grey,
+        "nearly_grey_again.jpg": encoded(nearly_grey, quality=90),
         "broken.jpg": encoded(product(7))[:500],
         "broken_copy.jpg": encoded(product(7))[:500],
         "empty.jpg": b"",
@@ -58,6 +68,10 @@ def mixed(tmp_path_factory):
 
 
 def test_each_level_groups_what_it_says(mixed):
+    """Pictures of hardly more than one colour are alike in every way, and are no near-duplicates."""
+    assert (
+        scanned(mixed).set_index("file").loc[["nearly_grey.jpg", "nearly_grey_again.jpg"], "near_blank"].all()
+    )
     groups = grouped(mixed)
     white, broken = ["white.jpg", "white_copy.jpg"], ["broken.jpg", "broken_copy.jpg"]
     same_pixels = ["a.jpg", "a_baseline.jpg", "a_comment.jpg", "a_copy.jpg"]
@@ -89,7 +103,7 @@ def test_every_row_has_a_group_and_each_level_contains_the_one_before(mixed):
 def test_groups_depend_on_neither_order_nor_threads_nor_batches(mixed, monkeypatch):
     expected = grouped(mixed, workers=1)
     monkeypatch.setattr(groups_module, "_PAIRS_AT_ONCE", 2)
-    monkeypatch.setattr(groups_module, "_MOST_PICTURES_KEPT", 3)
+    monkeypatch.setattr(shelf, "_MOST_VERSIONS_KEPT", 3)
     order = np.random.default_rng(0).permutation(len(mixed))
     shuffled = grouped([mixed[place] for place in order], workers=3)
     pd.testing.assert_frame_equal(shuffled.loc[expected.index], expected)
@@ -156,3 +170,27 @@ def test_the_candidates_are_said(mixed):
     grouped(mixed, log=said.append)
     assert len(said) == 1
     assert "verified" in said[0]
+
+
+@pytest.mark.skipif(
+    not (_SAMPLE and Path(_SAMPLE).is_dir()),
+    reason=f"REAL_SAMPLE_DIR={_SAMPLE} is no folder"
+    if _SAMPLE
+    else "REAL_SAMPLE_DIR is not set (private data)",
+)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [lambda picture: encoded(picture, quality=62), lambda picture: brighter(picture, 1.04), cropped],
+    ids=["saved again", "brighter", "cropped"],
+)
+def test_real_images_join_their_copies_and_no_other_image(tmp_path, change):
+    originals = sorted(Path(_SAMPLE).glob("images/*/*.jpg"))[::3]
+    pictures = {}
+    for path in originals:
+        with Image.open(path) as image:
+            pictures[f"copy_{path.name}"] = change(image.convert("RGB"))
+    groups = grouped([*originals, *save(tmp_path, pictures)], workers=2)["near_group"]
+    joined = [groups[path.name] == groups[f"copy_{path.name}"] for path in originals]
+    assert np.mean(joined) >= 0.98
+    assert groups.nunique() == len(groups) - sum(joined)

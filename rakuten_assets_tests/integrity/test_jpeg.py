@@ -66,6 +66,12 @@ def test_quality_of_16_bit_tables() -> None:
     assert read_jpeg_header(content[:start] + wide + content[start + 69 :]).quality == 80
 
 
+def test_quality_of_a_table_beyond_8_bits_is_the_lowest() -> None:
+    start = (content := PLAIN).find(b"\xff\xdb")
+    wide = segment(0xDB, b"\x10" + b"\x01\x00" * 64)
+    assert read_jpeg_header(content[:start] + wide + content[start + 69 :]).quality == 1
+
+
 def test_no_table_is_no_quality() -> None:
     start = (content := PLAIN).find(b"\xff\xdb")
     assert read_jpeg_header(content[:start] + content[start + 2 * 69 :]).quality == 0
@@ -77,6 +83,16 @@ def test_orientation_and_profile(orientation: int) -> None:
     exif[0x0112] = orientation
     header = read_jpeg_header(encoded(smooth(20, 30), exif=exif.tobytes(), icc_profile=b"profile"))
     assert (header.orientation, header.has_icc) == (orientation, True)
+
+
+def test_the_first_of_two_exif_blocks_counts() -> None:
+    blocks = []
+    for orientation in (3, 8):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        blocks.append(segment(0xE1, exif.tobytes()))
+    content = PLAIN[:2] + b"".join(blocks) + PLAIN[2:]
+    assert read_jpeg_header(content).orientation == 3 == Image.open(io.BytesIO(content)).getexif()[0x0112]
 
 
 def test_orientation_in_motorola_order() -> None:

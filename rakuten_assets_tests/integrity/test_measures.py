@@ -107,7 +107,7 @@ def test_odd_shapes(height: int, width: int) -> None:
     [(32 * 257, 4), (32 * 258, 3), (65_535, 1), (3, 2048 // 3 + 5), (3, 65_535), (300, 4000)],
 )
 def test_sums_do_not_overflow(height: int, width: int) -> None:
-    # At full brightness and with the strongest edges: 16 bits hold 257 rows, 31 bits hold 2048 squares.
+    # At full brightness and with the strongest edges: 16 bits hold 257 rows of 255, 31 bits 2048 squares of 1020.
     rgb = np.full((height, width, 3), 255, np.uint8)
     assert_as_defined(rgb)
     rgb[::2, ::2] = rgb[1::2, 1::2] = 0

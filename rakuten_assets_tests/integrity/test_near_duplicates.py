@@ -90,5 +90,5 @@ def test_threads_do_not_change_the_result():
 
 @pytest.mark.parametrize(("distance", "workers"), [(-1, 1), (65, 1), (3, 0)])
 def test_impossible_arguments_are_refused(distance, workers):
-    with pytest.raises(ValueError, match="0 to 64|at least one thread"):
+    with pytest.raises(ValueError, match=r"0 to 64|at least one thread"):
         near_pairs([1, 2], distance, workers)

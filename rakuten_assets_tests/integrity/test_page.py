@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rakuten_assets.integrity.groups import duplicate_groups
-from rakuten_assets.integrity.page import key_figures, percent, report_html, verdict
+from rakuten_assets.integrity.page import report_html
 from rakuten_assets.integrity.report import HTML_FILE, IntegrityReport, build_report, write_report
 from rakuten_assets_tests.end_to_end.browser import broken_pictures, open_browser, page_text
 from rakuten_assets_tests.integrity.gallery import (
@@ -15,7 +15,6 @@ from rakuten_assets_tests.integrity.gallery import (
     groups_of,
     product,
     save,
-    scan_table,
     scanned,
 )
 from rakuten_assets_tests.integrity.pictures import encoded
@@ -146,24 +145,6 @@ def test_the_page_stays_small_however_much_is_found():
     page = report_html(report)
     assert len(page) < 300_000
     assert page.count("<figure") < 250
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0, "0%"), (1, "100%"), (0.5, "50.0%"), (0.00004, "0.004%"), (0.9999, "99.990%"), (1e-9, "<0.001%"),
-     (1 - 1e-9, ">99.999%")],
-)  # fmt: skip
-def test_a_share_is_never_rounded_to_none_or_all(share, text):
-    assert percent(share) == text
-
-
-def test_a_healthy_collection_is_called_healthy():
-    images = scan_table(30)
-    report = build_report(images, groups_of(images), [Path("/nowhere")] * 30)
-    assert verdict(report) == "All 30 images decode whole."
-    assert {tile.tone for tile in key_figures(report)} <= {"good", ""}
-    nothing = build_report(scan_table(0), groups_of(scan_table(0)), [])
-    assert verdict(nothing) == "There is no image to report on."
 
 
 @pytest.mark.slow

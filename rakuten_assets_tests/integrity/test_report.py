@@ -92,7 +92,8 @@ def test_leakage_is_of_the_train_rows_and_gone_when_groups_stay_together(report)
 
 def test_borders_are_those_of_the_facts_page(images, tmp_path):
     images.loc[:9, ["box_left", "box_top", "box_right", "box_bottom"]] = [0, 0, 500, 500]
-    images.loc[10:39, ["box_top", "box_bottom"]] = [0, 500]
+    images.loc[10:24, ["box_left", "box_right", "box_top"]] = [0, 500, 0]  # below only
+    images.loc[25:39, ["box_top", "box_bottom", "box_left"]] = [0, 500, 0]  # on the right only
     borders = reported(images).summary["borders"]
     whole = 118
     assert borders["none"] == pytest.approx(9 / whole)  # row 1 does not decode

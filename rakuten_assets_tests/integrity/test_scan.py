@@ -256,7 +256,7 @@ def test_another_name_is_judged_anew(folder: Path) -> None:
 def test_the_schema_is_kept(folder: Path) -> None:
     frame = scan_images(paths(folder), LIMITS, workers=1)
     assert pa.Table.from_pandas(frame, SCAN_SCHEMA, preserve_index=False).schema == SCAN_SCHEMA
-    assert list(frame.columns) == list(ImageRecord.__dataclass_fields__) == SCAN_COLUMNS
+    assert list(frame.columns) == list(ImageRecord._fields) == SCAN_COLUMNS
     assert set(frame["scan_version"]) == {SCAN_VERSION}
     assert not frame.drop(columns=frame.select_dtypes("float").columns).isna().any(axis=None)
     assert frame.dtypes.equals(scan_frame([]).dtypes)
@@ -334,28 +334,39 @@ def many(tmp_path: Path) -> list[Path]:
     return files
 
 
-def test_an_interrupt_ends_the_scan_and_its_threads(many: list[Path]) -> None:
+def test_an_interrupt_ends_the_scan_and_its_threads(
+    many: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     scan_images(many[:1], LIMITS, workers=1)  # compiled
+    read: list[object] = []
+    original = scan.read_image_file
+
+    def counting(path: Path, limits: DecodeLimits) -> object:
+        read.append(path)
+        return original(path, limits)
+
+    monkeypatch.setattr(scan, "read_image_file", counting)
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        scan_images(many * 20, LIMITS, workers=2)
+        scan_images(many * 100, LIMITS, workers=2)
     assert time.monotonic() - started < 2
+    assert len(read) < len(many) * 100
     assert not scan_threads()
 
 
 def test_an_unexpected_error_ends_the_scan_and_names_the_file(
     many: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = scan.scan_content
+    original = scan.record_of_content
 
     def failing(content: bytes, sha256: str, suffix: str, *rest: object) -> ImageRecord:
         if content.endswith(b"\xff\xd917"):
             raise MemoryError("no memory left")
         return original(content, sha256, suffix, *rest)
 
-    monkeypatch.setattr(scan, "scan_content", failing)
+    monkeypatch.setattr(scan, "record_of_content", failing)
     with pytest.raises(MemoryError) as caught:
         scan_images(many, LIMITS, workers=2)
     assert caught.value.__notes__ == [f"while scanning {many[17]}"]

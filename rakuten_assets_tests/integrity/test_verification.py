@@ -3,7 +3,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 from rakuten_assets.integrity.thumbnails import small_picture
-from rakuten_assets.integrity.verification import ZOOMS, compare, same_pictures, versions
+from rakuten_assets.integrity.verification import (
+    OUTLINE_SIDE,
+    ZOOMS,
+    compare,
+    outline,
+    possible_pairs,
+    same_pictures,
+    versions,
+)
 from rakuten_assets_tests.integrity.gallery import brighter, cropped, product
 from rakuten_assets_tests.integrity.pictures import encoded
 
@@ -28,14 +36,18 @@ COPIES = {
 @pytest.mark.parametrize("change", COPIES)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_changed_copy_shows_the_same_picture(change, seed):
-    original = product(seed)
-    assert same_pictures(seen(original), COPIES[change](original)).all()
+    original, copy = seen(product(seed)), COPIES[change](product(seed))
+    assert possible_pairs(outline(original[0])[None], outline(copy[0])[None]).all()
+    assert same_pictures(original, copy).all()
 
 
 def test_different_products_never_show_the_same_picture():
     pictures = np.concatenate([seen(product(seed)) for seed in range(12)])
     left, right = np.triu_indices(12, k=1)
     assert not same_pictures(pictures[left], pictures[right]).any()
+    outlines = np.stack([outline(picture) for picture in pictures])
+    assert outlines.shape == (12, OUTLINE_SIDE, OUTLINE_SIDE, 3)
+    assert possible_pairs(outlines[left], outlines[right]).mean() < 0.2
 
 
 def test_small_products_on_white_are_told_apart():
@@ -64,6 +76,15 @@ def test_another_print_on_the_same_shirt_is_another_picture():
     assert correlation[0] > 0.4
     assert residual[0] > 12
     assert not same_pictures(seen(plain), seen(printed)).any()
+
+
+def test_a_small_change_in_one_place_is_seen_where_the_whole_correlates():
+    one, other = product(1), product(1)
+    ImageDraw.Draw(other).rectangle((90, 90, 108, 108), fill="white")
+    correlation, residual = compare(seen(one)[:, 0], seen(other)[:, 0])
+    assert correlation[0] > 0.95
+    assert residual[0] > 12
+    assert not same_pictures(seen(one), seen(other)).any()
 
 
 def test_comparing_is_symmetric():
@@ -101,3 +122,4 @@ def test_many_pairs_are_compared_as_each_alone():
 def test_no_pair_gives_no_answer():
     none = np.empty((0, len(ZOOMS), 32, 32, 3), np.uint8)
     assert same_pictures(none, none).shape == (0,)
+    assert possible_pairs(none[:, 0], none[:, 0]).shape == (0,)

@@ -9,7 +9,9 @@ SCAN_CHECKS = {
     "unreadable_share": "Share of images that do not decode whole (RAKUTEN_UNREADABLE_WARN, RAKUTEN_UNREADABLE_FAIL).",
     "missing_share": "Share of images without a file (the same two settings).",
 }
-GROUP_CHECKS = {"groups_complete": "One row an image, each in one group at every level, finer groups within coarser."}
+GROUP_CHECKS = {
+    "groups_complete": "One row an image, each in one group at every level, finer groups within coarser."
+}
 REPORT_CHECKS = {
     "blanks": "Share of blank images (RAKUTEN_BLANK_WARN).",
     "exact_duplicates": "Share of images that repeat another byte for byte (RAKUTEN_DUPLICATE_WARN).",

@@ -79,14 +79,20 @@ def open_engine(
         EngineError: the engine or the precision cannot run here.
         WeightsError: the weights do not fit the backbone.
     """
-    if plan.engine == "openvino":
-        from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
+    try:
+        if plan.engine == "openvino":
+            from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 
-        model = converted_model(models, backbone, weights, preprocessing, log)
-        return OpenVinoEngine(model, preprocessing.side, plan.precision, plan.threads, plan.batch)
-    from rakuten_assets.extraction.engines.torch import TorchEngine
+            model = converted_model(models, backbone, weights, preprocessing, log)
+            return OpenVinoEngine(model, preprocessing.side, plan.precision, plan.threads, plan.batch)
+        from rakuten_assets.extraction.engines.torch import TorchEngine
 
-    return TorchEngine(BACKBONES[backbone], weights, preprocessing, plan, log)
+        return TorchEngine(BACKBONES[backbone], weights, preprocessing, plan, log)
+    except ImportError as error:
+        raise EngineError(
+            f"the {plan.engine} engine does not load on this machine ({error}); reinstall it, or set RAKUTEN_ENGINE "
+            "to the other one"
+        ) from error
 
 
 def has_cuda_device() -> bool:

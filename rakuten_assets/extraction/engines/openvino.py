@@ -42,7 +42,10 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": threads,
         }
-        compiled = core.compile_model(graph, "CPU", options)
+        try:
+            compiled = core.compile_model(graph, "CPU", options)
+        except RuntimeError as error:
+            raise EngineError(f"openvino cannot compile the model for this CPU: {error}") from error
         effective = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
         if effective != precision:
             raise EngineError(

@@ -110,7 +110,7 @@ def test_all_missing_partitions_are_named_neighbours_as_a_range(kind: str, tmp_p
 
 
 def test_a_missing_file_without_partitions_is_named_with_its_command(kind: str, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="source: .* is missing") as caught:
+    with pytest.raises(StoreError, match=r"source: .* is missing") as caught:
         _load(_manager(kind, tmp_path), None)
     assert str(caught.value).rstrip().endswith(COMMAND)
 
@@ -214,7 +214,9 @@ def test_arrays_are_memory_mapped_and_read_only(tmp_path: Path) -> None:
         loaded[0, 0] = 1
 
 
-def test_a_failed_write_leaves_the_old_file(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     manager = _manager(kind, tmp_path)
     _make(manager, VALUES[kind][1], "02")
     folder = tmp_path / "assets" / "source"
@@ -225,7 +227,9 @@ def test_a_failed_write_leaves_the_old_file(kind: str, tmp_path: Path, monkeypat
 
     monkeypatch.setattr("os.fsync", full)
     other = {"npy": np.ones(3), "parquet": pd.DataFrame({"a": [1]}), "json": {}}[kind]
-    with pytest.raises(StoreError, match="source, partition 02: .* cannot be written: .*No space left on device"):
+    with pytest.raises(
+        StoreError, match=r"source, partition 02: .* cannot be written: .*No space left on device"
+    ):
         _make(manager, other, "02")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -290,12 +294,14 @@ def test_values_that_do_not_match_the_partitions_are_refused(kind: str, tmp_path
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("value", [np.zeros(3), pd.DataFrame({"a": [1]}), {"a": float("nan")}, {"a": object()}])
+@pytest.mark.parametrize(
+    "value", [np.zeros(3), pd.DataFrame({"a": [1]}), {"a": float("nan")}, {"a": object()}]
+)
 def test_a_value_of_the_wrong_kind_is_refused(value: Any, tmp_path: Path) -> None:
     for name, (manager_kind, right) in VALUES.items():
         if type(value) is type(right) and name != "json":
             continue
-        with pytest.raises(StoreError, match="stored here|cannot be written as JSON"):
+        with pytest.raises(StoreError, match=r"stored here|cannot be written as JSON"):
             _make(manager_kind(Storage(UPath(tmp_path), 4)), value, None)
 
 

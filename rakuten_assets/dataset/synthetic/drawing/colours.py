@@ -17,7 +17,7 @@ SKIN: tuple[Colour, ...] = ((244, 206, 172), (222, 172, 130), (176, 122, 84), (1
 WOODS: tuple[Colour, ...] = ((190, 140, 86), (156, 104, 58), (112, 70, 40), (214, 178, 128), (84, 58, 42))
 
 # Share of a product's colours that are of its class' favourite hue.
-_FAVOURED = 0.6
+_FAVOURED = 0.45
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:

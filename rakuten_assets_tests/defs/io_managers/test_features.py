@@ -1,0 +1,81 @@
+"""Feature shards and matrices: stored with what belongs to them, whole or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from rakuten_assets.defs.io_managers.features import FeatureMatrixIOManager, FeatureShardIOManager
+from rakuten_assets.errors import StoreError
+from rakuten_assets.extraction.shards import FeatureMatrix, FeatureShard
+from rakuten_assets.storage import Storage
+from rakuten_assets_tests.extraction.test_matrix import FINGERPRINT, make_manifest, make_shard
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    root = UPath(tmp_path / "storage") if request.param == "folder" else UPath(f"memory://features{tmp_path}")
+    return Storage(root, 2)
+
+
+def _shard(tmp_path: Path, rows: int = 30, **fingerprint: Any) -> FeatureShard:
+    folder = tmp_path / "made"
+    folder.mkdir(exist_ok=True)
+    return make_shard(make_manifest(rows, 1), "00", folder, **fingerprint)
+
+
+def test_a_shard_comes_back_with_rows_and_fingerprint(storage: Storage, tmp_path: Path) -> None:
+    manager, shard = FeatureShardIOManager(storage), _shard(tmp_path)
+    own = manager.own_file(["train_features"], "00")
+    metadata = manager.write(shard, own, None)
+    assert metadata["shape"] == "(30, 4)"
+    loaded = manager.read(own, None)
+    np.testing.assert_array_equal(loaded.array, shard.array)
+    assert loaded.rows.equals(shard.rows)
+    assert loaded.content == shard.content
+    assert sorted(path.name for path in own.parent.iterdir()) == ["00.json", "00.npy", "00.parquet"]
+
+
+def test_what_was_replaced_alone_is_refused(storage: Storage, tmp_path: Path) -> None:
+    manager = FeatureShardIOManager(storage)
+    own = manager.own_file(["train_features"], "00")
+    manager.write(_shard(tmp_path, 20), own, None)
+    old = {path.name: path.read_bytes() for path in own.parent.iterdir()}
+    manager.write(_shard(tmp_path, 30), own, None)
+    for name in ("00.npy", "00.parquet"):
+        new = (own.parent / name).read_bytes()
+        (own.parent / name).write_bytes(old[name])
+        with pytest.raises(StoreError):
+            manager.read(own, None)
+        assert manager.find("train_features", "00") is None
+        (own.parent / name).write_bytes(new)
+    assert manager.find("train_features", "00") is not None
+    (own.parent / "00.json").unlink()
+    assert not manager.present(own, None)
+    assert manager.find("train_features", "00") is None
+
+
+def test_a_matrix_is_published_with_its_mask(storage: Storage) -> None:
+    manager = FeatureMatrixIOManager(storage)
+    vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
+    matrix = FeatureMatrix(vectors, np.array([True, False, True]), FINGERPRINT, "made of these")
+    published = storage.output_file("test_features_resnet18.npy")
+    manager.write(matrix, manager.own_file(["test_feature_matrix"], None), published)
+    assert sorted(path.name for path in storage.outputs.iterdir()) == ["test_features_resnet18.npy", "test_valid.npy"]
+    loaded = manager.find("test_feature_matrix", published_as="test_features_resnet18.npy")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.array, vectors)
+    assert loaded.valid.tolist() == [True, False, True]
+    assert (loaded.fingerprint, loaded.made_of) == (FINGERPRINT, "made of these")
+    (storage.outputs / "test_valid.npy").unlink()
+    assert manager.find("test_feature_matrix", published_as="test_features_resnet18.npy") is None
+
+
+@pytest.mark.parametrize("kind", [FeatureShardIOManager, FeatureMatrixIOManager])
+def test_anything_else_is_refused(kind: type[FeatureShardIOManager], tmp_path: Path) -> None:
+    manager = kind(Storage(UPath(tmp_path), 2))
+    with pytest.raises(StoreError, match="not a ndarray"):
+        manager.write(np.zeros(3), manager.own_file(["a"], "00"), None)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,113 @@
+"""What the UI shows: every asset has figures, units, tables and pictures, and says what its weights are worth."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from PIL import Image
+from upath import UPath
+
+from rakuten_assets.defs.presentation import details, table
+from rakuten_assets_tests.defs.conftest import FakeExtractor, Project
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+
+PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=]+)\)")
+
+
+@pytest.fixture(scope="module")
+def shown(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, dg.MetadataValue]]]:
+    """Metadata of every materialisation of a run with real pictures, by asset."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
+        project = Project(catalog, tmp_path_factory.mktemp("shown"), dg.DagsterInstance.ephemeral(), shards=2)
+        result = project.run_all()
+    assert result.success
+    found: dict[str, list[dict[str, dg.MetadataValue]]] = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.materialization
+        found.setdefault(materialization.asset_key.to_user_string(), []).append(dict(materialization.metadata))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asset", "keys"),
+    [
+        ("x_train", {"dagster/row_count", "dagster/column_schema", "preview", "size", "source", "data"}),
+        ("y_train", {"classes", "class distribution", "largest to smallest", "preview"}),
+        ("image_manifest", {"train rows", "test rows", "rows a shard", "one image a class"}),
+        ("image_scan", {"images", "readable", "throughput", "duration", "outcomes", "remarkable images", "bytes"}),
+        ("duplicate_groups", {"levels", "largest groups"}),
+        ("integrity_report", {"report", "summary"}),
+        ("label_encoder", {"classes", "encoder"}),
+        ("train_labels", {"dtype", "shape", "sha256", "size"}),
+        ("class_weights", {"smallest", "largest", "weights"}),
+        ("train_features", {"computed", "reused", "quarantined", "throughput", "weights", "extractor", "dtype", "shape"}),
+        ("test_feature_matrix", {"rows", "valid rows", "columns", "weights", "mask", "dtype", "shape", "sha256"}),
+        ("metadata", {"document", "weights", "quarantined"}),
+    ],
+)
+def test_each_asset_shows_what_one_wants_to_know(
+    asset: str, keys: set[str], shown: dict[str, list[dict[str, dg.MetadataValue]]]
+) -> None:
+    for metadata in shown[asset]:
+        assert keys <= metadata.keys()
+
+
+def test_shards_show_their_own_figures(shown: dict[str, list[dict[str, dg.MetadataValue]]]) -> None:
+    for asset, total in (("image_scan", 101), ("train_features", 81), ("test_features", 20)):
+        counts = [metadata["images"].value for metadata in shown[asset]]
+        assert len(counts) == 2
+        assert sum(int(str(count)) for count in counts) == total
+
+
+def test_every_asset_with_features_says_that_the_weights_are_seeded(
+    shown: dict[str, list[dict[str, dg.MetadataValue]]],
+) -> None:
+    for asset in ("train_features", "test_features", "train_feature_matrix", "test_feature_matrix", "metadata"):
+        for metadata in shown[asset]:
+            assert "SEEDED" in str(metadata["weights"].value)
+
+
+def test_pictures_are_whole_and_not_too_heavy(shown: dict[str, list[dict[str, dg.MetadataValue]]]) -> None:
+    pictures = 0
+    for asset, events in shown.items():
+        for metadata in events:
+            texts = [str(value.value) for value in metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
+            found = [base64.b64decode(code) for text in texts for code in PICTURE.findall(text)]
+            for content in found:
+                Image.open(io.BytesIO(content)).load()
+            pictures += len(found)
+            assert sum(map(len, found)) < 400_000, asset
+    assert pictures >= 10
+
+
+def test_a_table_is_markdown_that_no_cell_can_break() -> None:
+    frame = pd.DataFrame({"a|b": ["x|y", "<b>", None], "n": [1, 2, 3]})
+    text = str(table(frame, rows=2).value)
+    assert text.splitlines()[:4] == ["| a\\|b | n |", "| --- | --- |", "| x\\|y | 1 |", "| &lt;b> | 2 |"]
+    assert "3 rows in all" in text
+    long = str(table(pd.DataFrame({"a": ["line\nbreak " * 40]})).value)
+    assert len(long.splitlines()) == 3
+    assert max(map(len, long.splitlines())) < 80
+
+
+def test_details_keep_figures_and_turn_frames_into_tables() -> None:
+    shown = details({"n": 3, "rows": pd.DataFrame({"a": [1]})})
+    assert shown["n"] == 3
+    assert isinstance(shown["rows"], dg.MarkdownMetadataValue)
+
+
+def test_a_bucket_holds_what_a_folder_would(
+    catalog: Path, finished: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
+    bucket = UPath("memory://whole-project")
+    project = Project(catalog, bucket, dg.DagsterInstance.ephemeral())  # type: ignore[arg-type]
+    assert project.run_all().success
+    published = {path.name: path.read_bytes() for path in (bucket / "outputs").glob("*.npy")}
+    assert published == finished.outputs()
