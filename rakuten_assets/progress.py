@@ -13,6 +13,17 @@ _SECONDS_BETWEEN_LINES_IN_A_LOG = 15.0
 _SECONDS_BETWEEN_REDRAWS = 0.2
 
 
+def unfinished(log: Callable[[str], None]) -> Callable[[str], None]:
+    """A log for the parts of something whose own progress counts finished parts: of a part's lines, it passes on
+    those that say how long still, so that a part that is done soon says nothing."""
+
+    def passed_on(line: str) -> None:
+        if line.endswith(" left"):
+            log(line)
+
+    return passed_on
+
+
 class Progress:
     """Counts finished items and says how it goes; safe to call from one thread at a time.
 

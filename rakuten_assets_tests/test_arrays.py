@@ -24,13 +24,19 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.files import sha256_of_file
 
 _DTYPES = st.sampled_from(["<f4", ">f4", "<f8", "<i8", ">i2", "|b1", "|u1", "<U3"])
-_ARRAYS = _DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)))
-_ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+_ARRAYS = _DTYPES.flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0))
+)
+_ONE_FOLDER = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 
 
 @_ONE_FOLDER
 @given(array=_ARRAYS)
-def test_an_array_comes_back_little_endian_in_c_order_with_a_true_record(array: np.ndarray, tmp_path: Path) -> None:
+def test_an_array_comes_back_little_endian_in_c_order_with_a_true_record(
+    array: np.ndarray, tmp_path: Path
+) -> None:
     path = tmp_path / "a.npy"
     record = write_array(path, array)
     loaded = open_array(path, record)
@@ -68,7 +74,9 @@ def test_a_truncated_file_is_refused_on_opening(array: np.ndarray, cut: int, tmp
         open_array(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04" * 40, b"\x93NUMPY\x03\x00" + b" " * 200])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x93NUMPY", b"PK\x03\x04" * 40, b"\x93NUMPY\x03\x00" + b" " * 200]
+)
 def test_what_is_no_npy_file_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     path.write_bytes(content)

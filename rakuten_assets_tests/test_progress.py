@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rakuten_assets import progress
-from rakuten_assets.progress import Progress
+from rakuten_assets.progress import Progress, unfinished
 
 
 class Clock:
@@ -103,3 +103,15 @@ def test_an_error_passes_through_and_the_line_still_ends(clock: Clock) -> None:
         bar.advance(4)
         raise KeyError
     assert lines == ["scan: 4 of 10 images, 4 images/s, 1.5 s left"]
+
+
+def test_a_part_is_silent_but_for_how_long_still(clock: Clock) -> None:
+    lines: list[str] = []
+    with Progress("part", 10, log=unfinished(lines.append)) as part:
+        part.advance(2)
+        assert lines == []
+        clock.now += 20
+        part.advance(3)
+        part.advance(5)
+    assert len(lines) == 1
+    assert lines[0].endswith(" left")

@@ -75,7 +75,9 @@ def test_scratch_space_is_private_and_gone_at_the_end(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_what_others_use_is_not(tmp_path: Path) -> None:
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
     host = "".join(character for character in socket.gethostname() if character.isalnum())[:40]
     left = tmp_path / "scratch" / f"{host}-{int(ended.stdout)}-00000000"
     mine = tmp_path / "scratch" / f"{host}-{os.getpid()}-00000000"

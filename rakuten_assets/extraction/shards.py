@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,12 @@ def content_digest(*parts: str) -> str:
 
 
 def extract_shard(
-    extractor: Extractor, files: Sequence[Path | UPath], rows: pd.DataFrame, target: Path, label: str
+    extractor: Extractor,
+    files: Sequence[Path | UPath],
+    rows: pd.DataFrame,
+    target: Path,
+    label: str,
+    log: Callable[[str], None] | None = None,
 ) -> tuple[FeatureShard, ExtractionReport]:
     """Compute a shard's vectors into `target`, a `.npy` file in a scratch folder.
 
@@ -109,12 +114,13 @@ def extract_shard(
         files: the rows' image files, in the same order.
         rows: the sidecar, as `shard_table` makes it.
         label: what the progress line says.
+        log: where it goes.
     """
     wanted = [digest if valid else "" for digest, valid in zip(rows["sha256"], rows["valid"], strict=True)]
     staged, report = stage_array(
         target,
         (len(rows), extractor.feature_dim),
         np.float32,
-        lambda out: extractor.extract(files, wanted, out, progress_label=label),
+        lambda out: extractor.extract(files, wanted, out, progress_label=label, log=log),
     )
     return FeatureShard(staged, rows, extractor.fingerprint.as_dict(), staged.record), report

@@ -133,7 +133,7 @@ def _report(given: argparse.Namespace) -> IntegrityReport:
     import pandas as pd
 
     from rakuten_assets.integrity.candidates import DEFAULT_DISTANCE
-    from rakuten_assets.integrity.collection import SYNTHETIC_MARKER
+    from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, printable
     from rakuten_assets.integrity.decoding import DecodeLimits
     from rakuten_assets.integrity.groups import duplicate_groups
     from rakuten_assets.integrity.report import build_report
@@ -154,7 +154,7 @@ def _report(given: argparse.Namespace) -> IntegrityReport:
         images,
         groups,
         collection.paths,
-        title=given.title or f"Image integrity: {given.folder.resolve().name}",
+        title=printable(given.title or f"Image integrity: {given.folder.resolve().name}"),
         unlisted=collection.unlisted,
         compare_with_real=not (given.folder / SYNTHETIC_MARKER).exists(),
         workers=workers,
@@ -187,20 +187,23 @@ def _known(out: Path) -> pd.DataFrame | None:
     from rakuten_assets.integrity.schema import SCAN_COLUMNS
 
     try:
-        known: pd.DataFrame = pq.read_table(out / IMAGES_FILE, columns=SCAN_COLUMNS).to_pandas()
+        # Opened here: Arrow takes no path that is not UTF-8.
+        with (out / IMAGES_FILE).open("rb") as file:
+            known: pd.DataFrame = pq.read_table(file, columns=SCAN_COLUMNS).to_pandas()
     except (OSError, pa.ArrowException):  # none there, or not one of ours
         return None
     return known
 
 
 def _say(report: IntegrityReport, page: Path) -> None:
+    from rakuten_assets.integrity.collection import printable
     from rakuten_assets.integrity.headline import verdict
 
     print(verdict(report))
     for about in report.summary["findings"].values():
         if about["rows"]:
             print(f"  {about['severity']:<8} {about['rows']:>8,}  {about['title']}")
-    print(f"report: {page}")
+    print(f"report: {printable(str(page))}")
 
 
 def _refuse(message: str) -> int:

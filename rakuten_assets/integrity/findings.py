@@ -41,7 +41,7 @@ class FindingKind:
     suggestion: str
 
 
-_FETCH = "fetch the file again from its source, then scan its shard again"
+_FETCH = "fetch the file again from its source, then scan it again"
 _SPLIT = "keep all copies on one side of every split (column near_group), or keep only one"
 _REASON_SUGGESTIONS: dict[Reason, str] = {
     Reason.MISSING: "restore the file at this path, or remove its row from the table",
@@ -177,7 +177,8 @@ def _faults(images: pd.DataFrame) -> list[Found]:
     for reason in _REASON_SUGGESTIONS:
         rows = np.flatnonzero(reasons == reason.value)
         if len(rows):
-            said = images["detail"].iloc[rows].tolist()
+            # Of a missing file the scan says the full path, which is another one on another machine.
+            said = [""] * len(rows) if reason is Reason.MISSING else images["detail"].iloc[rows].tolist()
             found.append((reason.value, rows, "", [text or DESCRIPTIONS[reason] for text in said]))
     return found
 

@@ -21,12 +21,15 @@ def _products(first: int, count: int) -> pd.DataFrame:
     numbers = np.arange(first, first + count, dtype=np.int64)
     index = pd.Index(numbers, name="index")
     return pd.DataFrame(
-        {"designation": "x", "description": None, "productid": numbers * 10, "imageid": numbers * 100}, index=index
+        {"designation": "x", "description": None, "productid": numbers * 10, "imageid": numbers * 100},
+        index=index,
     )
 
 
 def _labels(codes: list[int]) -> pd.DataFrame:
-    return pd.DataFrame({"prdtypecode": np.array(codes, dtype=np.int64)}, index=pd.RangeIndex(len(codes), name="index"))
+    return pd.DataFrame(
+        {"prdtypecode": np.array(codes, dtype=np.int64)}, index=pd.RangeIndex(len(codes), name="index")
+    )
 
 
 TRAIN, TEST = _products(0, 6), _products(6, 3)
@@ -79,7 +82,13 @@ def test_an_encoder_is_one_to_one_in_numeric_order() -> None:
     encoder = fit_label_encoder(CODES)
     assert encoder_is_bijection(encoder, CODES).passed
     as_text = {10: 0, 2905: 1, 40: 2}
-    for wrong in (as_text, {**encoder, 50: 3}, {10: 0, 40: 1}, {10: 0, 40: 0, 2905: 1}, {10: 1, 40: 2, 2905: 3}):
+    for wrong in (
+        as_text,
+        {**encoder, 50: 3},
+        {10: 0, 40: 1},
+        {10: 0, 40: 0, 2905: 1},
+        {10: 1, 40: 2, 2905: 3},
+    ):
         assert encoder_is_bijection(wrong, CODES).stops, wrong
 
 

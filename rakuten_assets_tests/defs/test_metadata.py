@@ -20,7 +20,9 @@ PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/(?:png|jpeg);base64,([A-Za-z0-9+/
 
 
 @pytest.fixture(scope="module")
-def shown(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, dg.MetadataValue]]]:
+def shown(
+    catalog: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[dict[str, dg.MetadataValue]]]:
     """Metadata of every materialisation of a run with real pictures, by asset."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
@@ -30,7 +32,9 @@ def shown(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     found: dict[str, list[dict[str, dg.MetadataValue]]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.materialization
-        found.setdefault(materialization.asset_key.to_user_string(), []).append(dict(materialization.metadata))
+        found.setdefault(materialization.asset_key.to_user_string(), []).append(
+            dict(materialization.metadata)
+        )
     return found
 
 
@@ -40,14 +44,23 @@ def shown(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         ("x_train", {"dagster/row_count", "dagster/column_schema", "preview", "size", "source", "data"}),
         ("y_train", {"classes", "class distribution", "largest to smallest", "preview"}),
         ("image_manifest", {"train rows", "test rows", "rows a shard", "one image a class"}),
-        ("image_scan", {"images", "readable", "throughput", "duration", "outcomes", "remarkable images", "bytes"}),
+        (
+            "image_scan",
+            {"images", "readable", "throughput", "duration", "outcomes", "remarkable images", "bytes"},
+        ),
         ("duplicate_groups", {"levels", "largest groups"}),
         ("integrity_report", {"report", "summary"}),
         ("label_encoder", {"classes", "encoder"}),
         ("train_labels", {"dtype", "shape", "sha256", "size"}),
         ("class_weights", {"smallest", "largest", "weights"}),
-        ("train_features", {"computed", "reused", "quarantined", "throughput", "weights", "extractor", "dtype", "shape"}),
-        ("test_feature_matrix", {"rows", "valid rows", "columns", "weights", "mask", "dtype", "shape", "sha256"}),
+        (
+            "train_features",
+            {"computed", "reused", "quarantined", "throughput", "weights", "extractor", "dtype", "shape"},
+        ),
+        (
+            "test_feature_matrix",
+            {"rows", "valid rows", "columns", "weights", "mask", "dtype", "shape", "sha256"},
+        ),
         ("metadata", {"document", "weights", "quarantined"}),
     ],
 )
@@ -68,7 +81,13 @@ def test_shards_show_their_own_figures(shown: dict[str, list[dict[str, dg.Metada
 def test_every_asset_with_features_says_that_the_weights_are_seeded(
     shown: dict[str, list[dict[str, dg.MetadataValue]]],
 ) -> None:
-    for asset in ("train_features", "test_features", "train_feature_matrix", "test_feature_matrix", "metadata"):
+    for asset in (
+        "train_features",
+        "test_features",
+        "train_feature_matrix",
+        "test_feature_matrix",
+        "metadata",
+    ):
         for metadata in shown[asset]:
             assert "SEEDED" in str(metadata["weights"].value)
 
@@ -77,7 +96,9 @@ def test_pictures_are_whole_and_not_too_heavy(shown: dict[str, list[dict[str, dg
     pictures = 0
     for asset, events in shown.items():
         for metadata in events:
-            texts = [str(value.value) for value in metadata.values() if isinstance(value, dg.MarkdownMetadataValue)]
+            texts = [
+                str(value.value) for value in metadata.values() if isinstance(value, dg.MarkdownMetadataValue)
+            ]
             found = [base64.b64decode(code) for text in texts for code in PICTURE.findall(text)]
             for content in found:
                 Image.open(io.BytesIO(content)).load()

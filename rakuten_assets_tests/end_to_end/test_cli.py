@@ -148,14 +148,16 @@ def test_a_second_run_gives_the_same_bytes_and_computes_nothing(done: Terminal) 
     before = done.outputs()
     printed = done.materialize("group:features", "--partition-range", "00...01")
     assert done.outputs() == before
-    assert "features, shard" not in printed, "a line of progress means that something was computed"
+    assert "train features: 0 computed, " in printed
+    assert "test features: 0 computed, " in printed
 
 
 def test_three_shards_computed_anew_give_the_bytes_of_two(
     first: tuple[Terminal, str], fresh: Terminal
 ) -> None:
     three = Terminal(fresh.folder, 3)
-    three.everything()
+    what = "group:raw,group:labels,group:features,image_manifest,image_scan"
+    three.materialize(what, "--partition-range", "00...02")
     assert three.outputs() == first[0].outputs()
 
 
@@ -198,11 +200,6 @@ def test_a_bad_table_is_told_and_changes_nothing(done: Terminal) -> None:
     printed = bad.materialize("*", "--partition-range", "00...01", fails=True)
     assert "has no label in Y_train_CVw08PX.csv" in printed
     assert done.outputs() == before
-
-
-def test_a_wrong_setting_is_told(done: Terminal) -> None:
-    wrong = Terminal(done.folder, 2, {"RAKUTEN_DEVICE": "gpu"})
-    assert "RAKUTEN_DEVICE='gpu' is not allowed" in wrong.materialize("x_train", fails=True)
 
 
 def test_without_weights_the_real_run_says_what_to_fetch(done: Terminal) -> None:

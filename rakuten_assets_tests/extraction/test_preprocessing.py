@@ -7,7 +7,7 @@ from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess, p
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import draw_image
 
-SIZES = [(500, 500), (224, 224), (640, 480), (480, 641), (97, 301), (30, 20), (1, 1)]
+SIZES = [(500, 500), (224, 224), (640, 480), (480, 641), (644, 480), (97, 301), (30, 20), (1, 1)]
 
 
 @pytest.mark.parametrize("size", SIZES)

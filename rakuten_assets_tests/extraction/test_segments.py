@@ -89,6 +89,24 @@ def test_a_foreign_fingerprint_is_refused() -> None:
         read_index(io.BytesIO(CONTENT), NAME, "e" * 64, DIM)
 
 
+def test_one_read_is_of_bounded_size() -> None:
+    count = 1500
+    name, content = encode_segment(np.zeros((count, DIM), np.float32), [KEYS[0]] * count, DIGEST)
+    sizes: list[int] = []
+
+    class File(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            sizes.append(size or 0)
+            return super().read(size)
+
+    file = File(content)
+    index = read_index(file, name, DIGEST, DIM)
+    sizes.clear()
+    assert len(list(read_rows(file, index, range(count)))) == count
+    assert len(sizes) == 3
+    assert max(sizes) <= 513 * DIM * 4
+
+
 @given(st.sets(st.integers(0, COUNT - 1)))
 def test_any_selection_of_rows_is_read(rows: set[int]) -> None:
     file = io.BytesIO(CONTENT)

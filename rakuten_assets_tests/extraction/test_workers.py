@@ -61,6 +61,19 @@ def test_an_error_ends_it_with_finished_results_taken() -> None:
     assert _no_threads_left()
 
 
+def test_what_has_not_begun_is_dropped() -> None:
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        time.sleep(0.01)
+        return 1 // item
+
+    with pytest.raises(ZeroDivisionError):
+        work_in_order(work, range(100), lambda result: None, threads=1, ahead=30)
+    assert len(begun) < 5
+
+
 def test_a_signal_ends_it_at_once_with_finished_results_taken() -> None:
     taken: list[int] = []
     begun: list[int] = []

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def table(out: Path) -> pd.DataFrame:
-    return pq.read_table(out / "images.parquet").to_pandas()
+    with (out / "images.parquet").open("rb") as file:
+        return pq.read_table(file).to_pandas()
 
 
 def test_any_folder_gets_a_report(folder, tmp_path, capsys):
@@ -105,6 +107,17 @@ def test_two_runs_and_any_number_of_threads_give_the_same_files(folder, tmp_path
     assert first == second
     assert main([str(folder), "--out", str(outs[0])]) == 0  # over an earlier report, whose scan is reused
     assert {path.name: path.read_bytes() for path in outs[0].iterdir()} == first
+
+
+def test_names_that_are_no_text_reach_every_file(tmp_path, capsys):
+    root = tmp_path / os.fsdecode(b"\xe9t\xe9")
+    save(root, {os.fsdecode(b"caf\xe9.jpg"): product(1), os.fsdecode(b"caf\xe8.jpg"): product(1)})
+    out = root / "out"
+    assert main([str(root), "--out", str(out)]) == 0
+    assert table(out)["path"].tolist() == ["caf\\xe8.jpg", "caf\\xe9.jpg"]
+    assert pd.read_csv(out / "duplicates.csv")["file"].tolist() == ["caf\\xe8.jpg", "caf\\xe9.jpg"]
+    assert "caf\\xe9.jpg" in (out / "report.html").read_text()
+    assert "\\xe9t\\xe9" in capsys.readouterr().out
 
 
 def test_a_report_inside_the_folder_is_no_part_of_it(folder):

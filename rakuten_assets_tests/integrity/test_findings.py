@@ -36,7 +36,8 @@ def test_every_reason_is_a_finding_that_says_what_to_do(reason):
     assert line["severity"] == ("warning" if status_of(reason) == "ok" else "error")
     assert (line["split"], line["row"], line["index"], line["code"]) == ("train", 3, 3, 40)
     assert (line["image_id"], line["product_id"], line["file"]) == (1_000_003, 2_000_003, "image_3.jpg")
-    assert line["detail"] == "what the decoder said"
+    said = "no file at the expected path" if reason is Reason.MISSING else "what the decoder said"
+    assert line["detail"] == said
     assert len(line["suggestion"]) > 10
 
 

@@ -231,6 +231,7 @@ def full_size() -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 def test_a_data_set_of_the_real_size_is_compared_with_the_facts(full_size):
     report = reported(full_size)
     facts = {fact.fact: fact for fact in report.facts}

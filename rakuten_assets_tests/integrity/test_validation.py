@@ -36,7 +36,8 @@ def _scan(bad: int, missing: int, total: int = 100) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("bad", "passed", "stops"), [(0, True, False), (1, True, False), (2, False, False), (5, False, False), (6, False, True)]
+    ("bad", "passed", "stops"),
+    [(0, True, False), (1, True, False), (2, False, False), (5, False, False), (6, False, True)],
 )
 @pytest.mark.parametrize("what", ["unreadable", "missing"])
 def test_a_share_passes_warns_or_stops(bad: int, passed: bool, stops: bool, what: str) -> None:
@@ -101,7 +102,11 @@ def test_each_limit_of_a_report_has_its_own_warning(limit: str) -> None:
     generous = ReportLimits(**{name: value + rounding for name, value in LIMITS.items()})
     assert all(verdict.passed for verdict in report_verdicts(SUMMARY, generous))
     strict = ReportLimits(**{**LIMITS, limit: LIMITS[limit] * 0.9})
-    (failed,) = [verdict for verdict in report_verdicts(SUMMARY, strict) if not verdict.passed and verdict.check == CHECK_OF[limit]]
+    (failed,) = [
+        verdict
+        for verdict in report_verdicts(SUMMARY, strict)
+        if not verdict.passed and verdict.check == CHECK_OF[limit]
+    ]
     assert not failed.stops
 
 

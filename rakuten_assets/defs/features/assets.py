@@ -13,7 +13,12 @@ from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.dataset.source import open_catalog
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
-from rakuten_assets.defs.features.metadata import extraction_metadata, extractor_metadata, matrix_metadata
+from rakuten_assets.defs.features.metadata import (
+    extraction_metadata,
+    extractor_metadata,
+    matrix_metadata,
+    outcome,
+)
 from rakuten_assets.defs.features.names import matrix_file
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
@@ -38,6 +43,7 @@ from rakuten_assets.extraction.validation import (
     matrix_verdicts,
     shard_verdicts,
 )
+from rakuten_assets.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import scratch_folder
 
@@ -166,19 +172,23 @@ def _features(
     from rakuten_assets.extraction.pipeline import Extractor
 
     folder = open_catalog(settings)
-    made, verdicts = {}, {}
+    made, verdicts, reports = {}, {}, []
+    tables = {key: shard_table(scan[scan["split"] == split]) for key, scan in scans.items()}
     with (
         scratch_folder(settings.storage) as scratch,
         Extractor.open(settings, log=context.log.info) as extractor,
+        Progress(f"{split} features", sum(map(len, tables.values())), log=context.log.info) as progress,
     ):
-        for number, (key, scanned) in enumerate(scans.items(), start=1):
-            rows = shard_table(scanned[scanned["split"] == split])
-            label = f"{split} features, shard {key} ({number} of {len(scans)})"
-            files = folder.image_paths(rows["file"])
-            made[key], report = extract_shard(extractor, files, rows, scratch / f"{key}.npy", label)
+        for key, rows in tables.items():
+            files, target = folder.image_paths(rows["file"]), scratch / f"{key}.npy"
+            label, log = f"{split} features, shard {key}", unfinished(context.log.info)
+            made[key], report = extract_shard(extractor, files, rows, target, label, log)
             expected = shard_rows(manifest, key, split)
             verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
             context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
+            reports.append(report)
+            progress.advance(len(rows))
+        context.log.info(f"{split} features: {outcome(reports)}")
         version = content_digest(*(shard.content for shard in made.values()))
         result = dg.MaterializeResult(
             value=made,

@@ -1,6 +1,6 @@
 """What the UI shows of features and of the extractor that made them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -31,6 +31,15 @@ def extractor_metadata(
     if description is not None:
         metadata["machine and engine"] = dg.MetadataValue.json(dict(description))
     return metadata
+
+
+def outcome(reports: Sequence["ExtractionReport"]) -> str:
+    """What became of a step's images, in one line."""
+    counts = {
+        name: sum(getattr(report, name) for report in reports)
+        for name in ("computed", "reused", "deduplicated", "invalid")
+    }
+    return ", ".join(f"{human_count(count)} {name}" for name, count in counts.items())
 
 
 def extraction_metadata(

@@ -63,7 +63,10 @@ def test_a_matrix_is_published_with_its_mask(storage: Storage) -> None:
     matrix = FeatureMatrix(vectors, np.array([True, False, True]), FINGERPRINT, "made of these")
     published = storage.output_file("test_features_resnet18.npy")
     manager.write(matrix, manager.own_file(["test_feature_matrix"], None), published)
-    assert sorted(path.name for path in storage.outputs.iterdir()) == ["test_features_resnet18.npy", "test_valid.npy"]
+    assert sorted(path.name for path in storage.outputs.iterdir()) == [
+        "test_features_resnet18.npy",
+        "test_valid.npy",
+    ]
     loaded = manager.find("test_feature_matrix", published_as="test_features_resnet18.npy")
     assert loaded is not None
     np.testing.assert_array_equal(loaded.array, vectors)

@@ -20,6 +20,8 @@ from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
 
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+
 SHARDS = ShardPartitions(4)
 COMMAND = "dagster asset materialize -m rakuten_assets.definitions --select source"
 

@@ -17,6 +17,8 @@ from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.storage import Storage
 
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
+
 SHARDS = ShardPartitions(4)
 KEYS = list(SHARDS.get_partition_keys())
 

@@ -90,13 +90,15 @@ def test_callers_that_fail_together_halve_together() -> None:
             raise OutOfMemoryError
         return batch[:, 0, 0, :1].astype(np.float32)
 
-    run = ShrinkingBatch(forward, 16, OutOfMemoryError, lambda: None, lambda message: None)
+    messages: list[str] = []
+    run = ShrinkingBatch(forward, 16, OutOfMemoryError, lambda: None, messages.append)
     threads = [threading.Thread(target=run, args=(images(16),)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert run.size == 8
+    assert len(messages) == 1
 
 
 def test_a_batch_that_fits() -> None:
