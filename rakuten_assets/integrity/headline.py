@@ -90,7 +90,9 @@ def key_figures(report: IntegrityReport) -> list[KeyFigure]:
         )  # fmt: skip
     if summary["classes"]:
         classes = summary["classes"]
-        ends = f", {classes['largest']} against {classes['smallest']}" if classes["imbalance_ratio"] > 1 else ""
+        ends = (
+            f", {classes['largest']} against {classes['smallest']}" if classes["imbalance_ratio"] > 1 else ""
+        )
         note = f"{classes['count']} classes{ends}"
         tiles.append(KeyFigure("imbalance", f"{classes['imbalance_ratio']:.1f} : 1", note, ""))
     return tiles

@@ -165,7 +165,9 @@ def report_files(report: IntegrityReport) -> dict[str, bytes]:
 
     return {
         IMAGES_FILE: _parquet_bytes(report.images),
-        SUMMARY_FILE: (json.dumps(report.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+        SUMMARY_FILE: (
+            json.dumps(report.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        ).encode(),
         FINDINGS_FILE: csv_bytes(report.findings),
         DUPLICATES_FILE: csv_bytes(report.duplicates),
         HTML_FILE: report_html(report).encode(),

@@ -53,7 +53,12 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
     upstream = "x_train,y_train,x_test,image_manifest"
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
     subprocess.run(
-        [*command, "--select", upstream], env=environment, cwd=folder, check=True, capture_output=True, timeout=300
+        [*command, "--select", upstream],
+        env=environment,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=300,
     )
     with dagster_dev(environment, folder) as address:
         yield Interface(address, folder / "storage")
@@ -62,7 +67,9 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
 def test_the_graph_shows_every_group(interface: Interface) -> None:
     with open_browser() as chrome:
         chrome.get(f"{interface.address}/asset-groups")
-        text = wait_for(lambda: _all_in(page_text(chrome), "raw", "catalog", "labels", "features"), "the graph")
+        text = wait_for(
+            lambda: _all_in(page_text(chrome), "raw", "catalog", "labels", "features"), "the graph"
+        )
         assert "Global asset lineage" in text
 
 

@@ -1,4 +1,3 @@
-import builtins
 import os
 import re
 import zipfile
@@ -16,7 +15,7 @@ import safetensors.torch  # noqa: E402
 import torchvision  # noqa: E402
 
 from rakuten_assets.errors import WeightsError  # noqa: E402
-from rakuten_assets.extraction import models  # noqa: E402
+from rakuten_assets.extraction import calibration, models  # noqa: E402
 from rakuten_assets.extraction.backbones import BACKBONES  # noqa: E402
 from rakuten_assets.extraction.models import FromBytes, build_backbone, present_name, sha256_of_state  # noqa: E402
 from rakuten_assets.extraction.weights import WeightsSource  # noqa: E402
@@ -198,14 +197,17 @@ def test_seeded_features_are_sound_and_repeatable(monkeypatch: pytest.MonkeyPatc
 def test_every_backbone_builds_and_gives_rows_of_its_length(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "_CALIBRATION_IMAGES", 2)
+    # Small images: what is shown does not depend on their size (the transformer takes no other than 224).
+    monkeypatch.setattr(models, "_CALIBRATION_IMAGES", 4)
+    monkeypatch.setattr(calibration, "SIDE", 64)
+    side = 224 if name == "vit_b_16" else 64
     model = _seeded(name)
     with torch.inference_mode():
-        features = model(torch.randn(2, 3, 224, 224))
+        features = model(torch.randn(2, 3, side, side))
     assert features.shape == (2, BACKBONES[name].feature_dim)
     assert torch.isfinite(features).all()
     assert not torch.equal(features[0], features[1])
-    assert builtins.float(features.abs().max()) > 1e-3
+    assert float(features.abs().max()) > 1e-3
 
 
 def test_from_bytes_normalises_as_torchvision_does() -> None:
