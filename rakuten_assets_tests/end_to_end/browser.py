@@ -114,6 +114,12 @@ def button(chrome: webdriver.Chrome, text: str) -> WebElement | None:
     return found[-1] if found else None
 
 
+def link(chrome: webdriver.Chrome, text: str) -> WebElement | None:
+    """The first link with this text."""
+    found = [element for element in chrome.find_elements(By.TAG_NAME, "a") if element.text == text]
+    return found[0] if found else None
+
+
 def page_text(chrome: webdriver.Chrome) -> str:
     """Everything that a person can read on the page."""
     return chrome.find_element(By.TAG_NAME, "body").text

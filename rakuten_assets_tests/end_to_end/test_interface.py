@@ -19,6 +19,7 @@ from rakuten_assets_tests.end_to_end.browser import (
     button,
     dagster_dev,
     find_browser,
+    link,
     open_browser,
     page_text,
     wait_for,
@@ -85,7 +86,7 @@ def test_a_partition_is_materialised_by_click_and_shows_its_checks_and_pictures(
 
         chrome.get(f"{page}?view=partitions&partition=01")
         wait_for(lambda: "Materialized (1)" in page_text(chrome), "the materialised partition", 60)
-        wait_for(lambda: button(chrome, "[Show Markdown]"), "the metadata that holds a picture").click()
+        wait_for(lambda: link(chrome, "[Show Markdown]"), "the metadata that holds a picture").click()
         pictures = wait_for(lambda: _data_pictures(chrome), "a picture in the metadata")
         assert pictures and not broken_pictures(chrome)
 
