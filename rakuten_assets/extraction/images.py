@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
 from rakuten_assets.extraction.report import UnusableImage
 from rakuten_assets.integrity.decoding import DecodeLimits, check_bytes, decode_rgb
+
+_PIXEL_BYTES = 500 * 500 * 3
+_thread = threading.local()
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,8 @@ class ImageReader:
                 if hashlib.sha256(content).digest() != sha256:
                     unusable[position] = UnusableImage(file, "its content has changed since the scan")
                     continue
-                batch[position - len(unusable)] = preprocess(
-                    decode_rgb(content, self.limits), self.preprocessing
-                )
+                pixels = decode_rgb(content, self.limits, _pixel_buffer())
+                batch[position - len(unusable)] = preprocess(pixels, self.preprocessing)
             except OSError as error:
                 unusable[position] = UnusableImage(file, f"cannot be read: {error.strerror or error}")
             except UndecodableImageError as error:
@@ -55,3 +58,14 @@ class ImageReader:
         with file.open("rb") as opened:
             content: bytes = opened.read(self.limits.max_file_bytes + 1)
         return content
+
+
+def _pixel_buffer() -> NDArray[np.uint8]:
+    """This thread's memory for one decoded image of the challenge's size; larger ones get memory of their own.
+
+    Fresh memory for every image cost a quarter of the decode: 190 page faults each.
+    """
+    if not hasattr(_thread, "pixels"):
+        _thread.pixels = np.empty(_PIXEL_BYTES, np.uint8)
+    buffer: NDArray[np.uint8] = _thread.pixels
+    return buffer

@@ -92,6 +92,12 @@ def resize(image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
     )
 
 
+def expect_images(count: int) -> None:
+    """Say that so many images are about to be resized: a long run then has its kernels from the start."""
+    global _resized
+    _resized += count
+
+
 def resize_with_pillow(image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
     """`resize` by Pillow itself."""
     resized = Image.fromarray(image).resize(
