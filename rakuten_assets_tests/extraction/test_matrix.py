@@ -76,7 +76,7 @@ def test_rows_come_in_csv_order_for_any_number_of_shards_and_any_block(
     np.testing.assert_array_equal(merged.valid, valid)
     assert merged.broken_rows.size == 0
     assert merged.made_of == merged_content(made)
-    np.testing.assert_allclose(merged.statistics.mean, expected[valid].mean(axis=0))
+    np.testing.assert_allclose(merged.statistics.mean, expected[valid].mean(axis=0, dtype=np.float64))
     np.testing.assert_allclose(
         merged.statistics.std, expected[valid].std(axis=0, dtype=np.float64), atol=1e-12
     )
