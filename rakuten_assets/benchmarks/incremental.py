@@ -33,7 +33,7 @@ def measure(workplace: Workplace, shares: Sequence[float]) -> list[dict[str, Any
     rows = [{"name": "first run", "changed": len(images), "seconds": first.seconds, "share_of_first": 1.0}]
     rows[0]["peak_rss_mb"] = first.peak_mb
     for share in shares:
-        changed = _turn(images, share)
+        changed = turn_images(images, share)
         run = workplace.materialize_everything()
         rows.append(
             {
@@ -47,7 +47,7 @@ def measure(workplace: Workplace, shares: Sequence[float]) -> list[dict[str, Any
     return rows
 
 
-def _turn(images: Sequence[Path], share: float) -> int:
+def turn_images(images: Sequence[Path], share: float) -> int:
     """Turn an evenly spread share of the images that decode; return how many were turned."""
     wanted = round(len(images) * share)
     turned = 0
