@@ -57,7 +57,7 @@ def turn_images(images: Sequence[Path], share: float) -> int:
         try:
             with Image.open(path) as image:
                 other_side_up = image.convert("RGB").transpose(Image.Transpose.ROTATE_180)
-        except OSError:  # one of the catalogue's injected faults
+        except (OSError, Image.DecompressionBombError):  # one of the catalogue's injected faults
             continue
         encoded = io.BytesIO()
         other_side_up.save(encoded, "JPEG", quality=80, progressive=True, subsampling="4:2:0")
