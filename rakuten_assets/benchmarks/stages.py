@@ -18,7 +18,7 @@ from upath import UPath
 from rakuten_assets.benchmarks.roofline import matmul_peak
 from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
 from rakuten_assets.extraction.preprocessing import preprocess, preprocessing_for
-from rakuten_assets.extraction.resampling import compiled_kernels, expect_images
+from rakuten_assets.extraction.resampling import KERNELS
 from rakuten_assets.extraction.store import RowStore
 from rakuten_assets.extraction.weights import resolve_weights
 from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
@@ -50,8 +50,8 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     """
     limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
     preprocessing = preprocessing_for(settings)
-    compiled_kernels()
-    expect_images(len(files) * 100)
+    KERNELS.compiled()
+    KERNELS.expect(len(files) * 100)
     costs: dict[str, float] = {}
 
     def read(file: Path) -> bytes:

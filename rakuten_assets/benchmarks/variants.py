@@ -65,9 +65,9 @@ def _open_baseline(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
 
 def _open_ours(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
     from rakuten_assets.extraction.pipeline import Extractor
-    from rakuten_assets.extraction.resampling import expect_images
+    from rakuten_assets.extraction.resampling import KERNELS
 
-    expect_images(
+    KERNELS.expect(
         DATA_SET_IMAGES
     )  # as in a run over the data set: its kernels are compiled in the first second
     settings = _settings(request, engine=request["engine"], precision=request["precision"])

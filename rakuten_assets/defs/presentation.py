@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from rakuten_assets.plots import png_markdown
+from rakuten_assets.plots import picture_markdown
 
 _LONGEST_CELL = 60
 
@@ -24,9 +24,9 @@ def table(frame: pd.DataFrame, rows: int = 8) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
+def picture(content: bytes, alt: str) -> dg.MarkdownMetadataValue:
     """A picture that lies inside the metadata."""
-    return dg.MetadataValue.md(png_markdown(png, alt))
+    return dg.MetadataValue.md(picture_markdown(content, alt))
 
 
 def details(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
-from rakuten_assets.extraction.resampling import expect_images
+from rakuten_assets.extraction.resampling import KERNELS
 from rakuten_assets.extraction.store import RowStore
 from rakuten_assets.extraction.weights import WeightsSource, resolve_weights
 from rakuten_assets.extraction.workers import work_in_order
@@ -228,7 +228,7 @@ class Extractor:
         limits = DecodeLimits(self._settings.max_file_bytes, self._settings.max_pixels)
         reader = ImageReader(limits, self._preprocessing)
         missing = plan.missing_keys
-        expect_images(len(missing))
+        KERNELS.expect(len(missing))
         batches = (missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))
         commit = _Commit(self._store)
         unusable: list[UnusableImage] = []

@@ -17,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rakuten_assets.compilation import CompiledKernels
+
 Interpolation = Literal["bilinear", "bicubic"]
 PassOrder = Literal["across, down", "down, across"]
 
 _FRACTION_BITS = 22
-# The kernels take about 1.1 s to compile in a process, and save about 1.2 ms on each image: from here on they
-# have been worth it. (numba could keep compiled code on disk, but as pickles, which this project does not write.)
-_IMAGES_BEFORE_COMPILING = 900
+KERNELS = CompiledKernels("rakuten_assets.extraction.resampling_kernels", worth_from=900)
+"""Compiling takes about 1.1 s, and saves about 1.2 ms on each image."""
+
 # Larger images go through Pillow, which needs less memory beside the decoded image.
 _MAX_PIXELS_OF_KERNELS = 4_000_000
 
@@ -85,17 +87,11 @@ def resize(image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
     """
     if not _is_worth_kernels(geometry):
         return resize_with_pillow(image, geometry)
-    kernels = compiled_kernels()
+    kernels = KERNELS.compiled()
     order = pass_order(geometry)
     return (
         resize_with_kernels(image, geometry, kernels, order) if order else resize_with_pillow(image, geometry)
     )
-
-
-def expect_images(count: int) -> None:
-    """Say that so many images are about to be resized: a long run then has its kernels from the start."""
-    global _resized
-    _resized += count
 
 
 def resize_with_pillow(image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
@@ -142,7 +138,7 @@ def pass_order(geometry: Geometry) -> PassOrder | None:
         return "across, down"  # a pass that copies may come first or last
     whole = replace(geometry, window=Window(0, 0, geometry.width, geometry.height))
     shape = (geometry.height_in, geometry.width_in, 3)
-    kernels = compiled_kernels()
+    kernels = KERNELS.compiled()
     random = np.random.default_rng(0)
     left: list[PassOrder] = ["across, down", "down, across"]
     for _ in range(_TRIES):
@@ -202,39 +198,21 @@ def _sum_in_order(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.cumsum(weights, axis=1)[:, -1]
 
 
-_resized = 0
 _resized_of: dict[Geometry, int] = {}
-_kernels: ModuleType | None = None
-_compiling = threading.Lock()
 _thread = threading.local()
 
 
-def compiled_kernels() -> ModuleType:
-    """The compiled kernels of this process, compiled now if they are not yet (about 1.1 s)."""
-    global _kernels
-    with _compiling:
-        if _kernels is None:
-            from rakuten_assets.extraction import resampling_kernels
-
-            _kernels = resampling_kernels
-    return _kernels
-
-
 def _is_worth_kernels(geometry: Geometry) -> bool:
-    """Whether kernels pay off: enough images were resized in this process, and enough of this geometry.
+    """Whether kernels pay off: enough images are resized in this process, and enough of this geometry.
 
-    The thread that reaches the number compiles them; meanwhile the others go on with Pillow. A count lost
-    between threads only moves that moment.
+    A count lost between threads only moves that moment.
     """
-    global _resized
     if geometry.height_in * geometry.width_in > _MAX_PIXELS_OF_KERNELS:
         return False
-    _resized += 1
     if len(_resized_of) >= _MAX_GEOMETRIES_COUNTED:
         _resized_of.clear()
     _resized_of[geometry] = seen = _resized_of.get(geometry, 0) + 1
-    enough = _resized >= _IMAGES_BEFORE_COMPILING and seen >= _IMAGES_BEFORE_TRYING
-    return enough and not _compiling.locked()
+    return KERNELS.count() and seen >= _IMAGES_BEFORE_TRYING
 
 
 def _scratch(kernels: ModuleType) -> object:

@@ -84,8 +84,10 @@ def leakage_figures(
     """
     train = groups[groups["split"] != "test"]
     codes = _class_values(train["code"])
+    # Numbers in the order of the ids: the same draws as from the ids, without sorting text nine times.
+    members = {level: pd.factorize(train[f"{level}_group"], sort=True)[0] for level in LEVELS}
     naive = stratified_split(codes, share, seed)
-    aware = duplicate_aware_split(codes, train["near_group"].to_numpy(), share, seed)
+    aware = duplicate_aware_split(codes, members["near"], share, seed)
     return {
         "rows": len(train),
         "validation_share": share,
@@ -93,9 +95,9 @@ def leakage_figures(
         "stratified": bool(train["code"].notna().any()),
         "levels": {
             level: {
-                "expected": expected_leakage(codes, train[f"{level}_group"].to_numpy(), share),
-                "naive": leakage(train[f"{level}_group"].to_numpy(), naive),
-                "duplicate_aware": leakage(train[f"{level}_group"].to_numpy(), aware),
+                "expected": expected_leakage(codes, members[level], share),
+                "naive": leakage(members[level], naive),
+                "duplicate_aware": leakage(members[level], aware),
             }
             for level in LEVELS
         },

@@ -12,10 +12,16 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.integrity import kernels
+from rakuten_assets.integrity.passes import CELLS
 
-# The pHash sees its cells in 1/256 of a grey level, where a cell's sum is in 1/65536 of one and one pixel.
+# The pHash sees its cells in 1/256 of a grey level, where a cell's sum is in 1/65536 of one and one pixel. Rounding to
+# it keeps the transform in 64 bits.
 _PHASH_UNIT = 65536 // 256
+_LOW_FREQUENCIES = 8  # rows and columns of DCT coefficients that the pHash keeps
+_COSINES = np.rint(
+    8192 * np.cos(np.pi / (2 * CELLS) * np.outer(np.arange(_LOW_FREQUENCIES), 2 * np.arange(CELLS) + 1))
+).astype(np.int64)
+_ROWS_AT_ONCE = 16
 
 
 def pixel_sha256(rgb: npt.NDArray[np.uint8]) -> str:
@@ -26,20 +32,46 @@ def pixel_sha256(rgb: npt.NDArray[np.uint8]) -> str:
     scan's time.
     """
     height, width = rgb.shape[:2]
-    top = kernels.bright_rows(rgb.reshape(-1), 3 * width, 0, 1, 255)
-    bottom = height - kernels.bright_rows(rgb.reshape(-1), 3 * width, height - 1, -1, 255)
+    top, below = bright_rows(rgb, 255)
+    bottom = height - below
     digest = hashlib.sha256(f"{height}x{width}+{top}:".encode())
     digest.update(rgb[top:bottom].data)
     return digest.hexdigest()
 
 
+def bright_rows(rgb: npt.NDArray[np.uint8], threshold: int) -> tuple[int, int]:
+    """How many rows at the top, and how many at the bottom, have no value under `threshold`.
+
+    Of an image that has no other rows: its height, and 0.
+    """
+    rows = rgb.reshape(len(rgb), -1)
+    top = _leading_bright_rows(rows, threshold)
+    return top, _leading_bright_rows(rows[top:][::-1], threshold)
+
+
+def _leading_bright_rows(rows: npt.NDArray[np.uint8], threshold: int) -> int:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        dark = rows[start : start + _ROWS_AT_ONCE].min(axis=1) < threshold
+        if dark.any():
+            return start + int(dark.argmax())
+    return len(rows)
+
+
 def phash_of_cells(cells: npt.NDArray[np.int64], pixels: int) -> int:
-    """64-bit pHash from the sums of 32x32 cells (`kernels.area_sums`; overwritten) of so many pixels."""
-    half = np.zeros((kernels.LOW_FREQUENCIES, kernels.CELLS), np.int64)
-    coefficients = np.zeros((kernels.LOW_FREQUENCIES, kernels.LOW_FREQUENCIES), np.int64)
-    return int(kernels.phash(cells, _PHASH_UNIT * pixels, kernels.COSINES, half, coefficients))
+    """64-bit pHash from the sums of 32x32 cells (`passes.area_sums`) of so many pixels.
+
+    Bits are the 8x8 lowest coefficients of the DCT-II, DC first, row by row: 1 where one exceeds their median.
+    """
+    unit = _PHASH_UNIT * pixels
+    low = (_COSINES @ ((cells + unit // 2) // unit) @ _COSINES.T).ravel()
+    # A value exceeds the median of an even number of values when at least half of them are below it.
+    return _packed(low > np.sort(low)[low.size // 2 - 1])
 
 
 def dhash_of_cells(cells: npt.NDArray[np.int64]) -> int:
-    """64-bit dHash from the sums of 8x9 cells (`kernels.area_sums`)."""
-    return int(kernels.dhash(cells))
+    """64-bit dHash from the sums of 8x9 cells (`passes.area_sums`): which are brighter than their left neighbour."""
+    return _packed(cells[:, 1:] > cells[:, :-1])
+
+
+def _packed(bits: npt.NDArray[np.bool_]) -> int:
+    return int.from_bytes(np.packbits(bits).tobytes())

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.integrity import kernels
-from rakuten_assets.integrity.hashes import dhash_of_cells, phash_of_cells
+from rakuten_assets.compilation import CompiledKernels
+from rakuten_assets.integrity import passes
+from rakuten_assets.integrity.hashes import bright_rows, dhash_of_cells, phash_of_cells
 from rakuten_assets.integrity.schema import NEAR_BLANK_RANGE, WHITE_THRESHOLD
 
 _LEAST_SAMPLED_ROWS = 32
+
+KERNELS = CompiledKernels("rakuten_assets.integrity.kernels", worth_from=4000)
+"""Compiling takes 1.6 s on one core while the others wait, and saves 0.6 ms on an image of 500x500 pixels."""
 
 
 @dataclass(frozen=True)
@@ -44,40 +48,32 @@ class Measures:
 def measure_pixels(rgb: npt.NDArray[np.uint8]) -> Measures:
     """Measure an image.
 
-    Thread-safe; the GIL is released for the pixel passes. The first call in a process compiles them, which
-    takes about two seconds.
+    Thread-safe; the GIL is released for most of the work.
 
     Args:
         rgb: uint8 (height, width, 3), C order, not empty, neither side above 65535.
     """
+    work = KERNELS.compiled() if KERNELS.count() else passes
     height, width = rgb.shape[:2]
-    stride, pixels = 3 * width, height * width
-    flat = rgb.reshape(-1)
+    pixels = height * width
     step = max(1, height // _LEAST_SAMPLED_ROWS)
     first = step // 2
 
-    lowest = np.full(stride, 255, np.uint8)
-    cells = np.zeros((kernels.CELLS, kernels.CELLS), np.int64)
-    coarse = np.zeros((kernels.DHASH_ROWS, kernels.DHASH_COLUMNS), np.int64)
-    row16, row32 = np.empty(stride, np.uint16), np.empty(stride, np.int32)
-    cumulative = np.empty(width + 1, np.int64)
-    brightness = kernels.area_sums(flat, height, lowest, row16, row32, cumulative, cells, coarse)
-
-    planes, histogram = np.empty((4, width), np.uint8), np.zeros(256, np.int64)
-    saturation = kernels.statistics(flat, first, step, planes, histogram)
-    sampled, luma, luma_squares, low, high, logarithms = kernels.moments(histogram)
-    left, top, right, bottom = _content_box(flat, height, lowest)
+    areas: passes.AreaSums = work.area_sums(rgb)
+    sampled: passes.Statistics = work.statistics(rgb, first, step)
+    luma = _Distribution(sampled.histogram)
+    left, top, right, bottom = _content_box(rgb, areas.lowest)
     outside = pixels - (right - left) * (bottom - top)  # all white
-    white_inside = kernels.white_pixels(flat, stride, left, top, bottom, planes[0, : right - left])
-    blank, near_blank = _blankness(rgb, high - low)
+    white_inside = work.white_pixels(rgb, left, top, right, bottom)
+    blank, near_blank = _blankness(rgb, luma.range)
     return Measures(
-        phash=phash_of_cells(cells, pixels),
-        dhash=dhash_of_cells(coarse),
-        brightness=brightness / (65536 * kernels.CELLS * pixels),
-        contrast=math.sqrt(_variance(sampled, luma, luma_squares)),
-        entropy=_entropy(sampled, logarithms),
-        blur=_variance(*kernels.laplacian(flat, stride, max(first, 1), step)),
-        saturation=saturation / sampled,
+        phash=phash_of_cells(areas.cells, pixels),
+        dhash=dhash_of_cells(areas.coarse),
+        brightness=areas.total / (65536 * passes.CELLS * pixels),
+        contrast=math.sqrt(luma.variance),
+        entropy=luma.entropy,
+        blur=_variance(*work.laplacian(rgb, max(first, 1), step)),
+        saturation=sampled.saturation / luma.count,
         white_share=(outside + white_inside) / pixels,
         box_left=left,
         box_top=top,
@@ -89,16 +85,27 @@ def measure_pixels(rgb: npt.NDArray[np.uint8]) -> Measures:
     )
 
 
-def _content_box(
-    flat: npt.NDArray[np.uint8], height: int, lowest: npt.NDArray[np.uint8]
-) -> tuple[int, int, int, int]:
+class _Distribution:
+    """Moments and entropy of counts by level, int64 (256,)."""
+
+    def __init__(self, histogram: npt.NDArray[np.int64]) -> None:
+        levels = np.flatnonzero(histogram)
+        counts = histogram[levels]
+        self.count = int(counts.sum())
+        self.range = int(levels[-1] - levels[0])
+        self.variance = _variance(self.count, int(levels @ counts), int((levels * levels) @ counts))
+        logarithms = float((counts * np.log2(counts)).sum())
+        # Nine decimals: the last bits of a logarithm differ from one mathematics library to another.
+        self.entropy = max(round(math.log2(self.count) - logarithms / self.count, 9), 0.0)
+
+
+def _content_box(rgb: npt.NDArray[np.uint8], lowest: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the box of all pixels that are not white; zeros where there is none."""
     columns = np.flatnonzero(lowest < WHITE_THRESHOLD) // 3
     if columns.size == 0:
         return 0, 0, 0, 0
-    top = kernels.bright_rows(flat, lowest.size, 0, 1, WHITE_THRESHOLD)
-    bottom = height - kernels.bright_rows(flat, lowest.size, height - 1, -1, WHITE_THRESHOLD)
-    return int(columns[0]), top, int(columns[-1]) + 1, bottom
+    top, below = bright_rows(rgb, WHITE_THRESHOLD)
+    return int(columns[0]), top, int(columns[-1]) + 1, len(rgb) - below
 
 
 def _blankness(rgb: npt.NDArray[np.uint8], luma_range: int) -> tuple[bool, bool]:
@@ -111,8 +118,3 @@ def _blankness(rgb: npt.NDArray[np.uint8], luma_range: int) -> tuple[bool, bool]
 
 def _variance(count: int, total: int, squares: int) -> float:
     return (count * squares - total * total) / count**2 if count else 0.0
-
-
-def _entropy(count: int, logarithms: float) -> float:
-    # Nine decimals: the last bits of a logarithm differ from one mathematics library to another.
-    return max(round(math.log2(count) - logarithms / count, 9), 0.0)

@@ -118,13 +118,18 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
     `file_too_large` (refused by its size, without reading it)."""
     size = 0
     try:
-        if is_local(path) and not stat.S_ISREG(path.stat().st_mode):  # opening a pipe could wait for ever
-            raise UndecodableImageError(Reason.UNREADABLE_FILE, f"{path} is not a regular file")
-        with path.open("rb", buffering=0) if is_local(path) else path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
+        with open(path, "rb", 0, opener=_at_once) if is_local(path) else path.open("rb") as file:
+            if is_local(path):
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise UndecodableImageError(Reason.UNREADABLE_FILE, f"{path} is not a regular file")
+                size = status.st_size
+            else:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(0)
             check_bytes(size, limits)
-            file.seek(0)
-            return file.read(size)
+            content: bytes = file.read(size)
+            return content
     except (FileNotFoundError, NotADirectoryError):
         return ImageRecord(status_of(Reason.MISSING), Reason.MISSING, f"there is no file {path}")
     except UndecodableImageError as error:
@@ -133,6 +138,11 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         detail = f"{path}: {getattr(error, 'strerror', None) or error}"
         return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe would otherwise keep its reader until someone writes."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def record_of_content(

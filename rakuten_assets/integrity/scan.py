@@ -17,11 +17,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from upath import UPath
 
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.integrity.measures import KERNELS
 from rakuten_assets.integrity.reasons import Reason
 from rakuten_assets.integrity.record import (
     ImageRecord,
@@ -30,7 +32,7 @@ from rakuten_assets.integrity.record import (
     read_image_file,
     record_of_content,
 )
-from rakuten_assets.integrity.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame
+from rakuten_assets.integrity.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame, typed
 from rakuten_assets.progress import Progress
 
 __all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "scan_images"]
@@ -64,6 +66,7 @@ def scan_images(
         missing or damaged is a row like any other.
     """
     scan = _Scan(list(files), limits, known)
+    KERNELS.expect(len(files) - len(scan.known))
     workers = max(1, min(workers, len(files)))
     with ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool:
         try:
@@ -74,17 +77,18 @@ def scan_images(
                     progress.advance(count)
         finally:
             scan.stop.set()  # after an error or an interrupt the workers end with the image at hand
-    return scan_frame([record for record in scan.records if record is not None])
+    return scan.frame()
 
 
 class _Scan:
     """What the workers of one scan share."""
 
     def __init__(self, files: list[Path | UPath], limits: DecodeLimits, known: pd.DataFrame | None) -> None:
-        self.records: list[ImageRecord | None] = [None] * len(files)
+        self.known = _KnownRows(known)
         self.stop = threading.Event()
         self._files, self._limits = files, limits
-        self._known = _reusable_records(known)
+        self._records: list[ImageRecord | int | None] = [None] * len(files)  # int: a row of `known`
+        self._scanned: dict[str, ImageRecord] = {}
         self._starts = itertools.count(0, _BATCH)
         self._reports: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
         self._giants_turn = threading.Lock()
@@ -99,7 +103,7 @@ class _Scan:
                     return
                 path = self._files[position]
                 try:
-                    self.records[position] = self._record(path, workspace)
+                    self._records[position] = self._record(path, workspace)
                 except BaseException as error:
                     error.add_note(f"while scanning {path}")
                     self._reports.put(error)
@@ -116,33 +120,64 @@ class _Scan:
             missing -= report
             yield report
 
-    def _record(self, path: Path | UPath, workspace: Workspace) -> ImageRecord:
+    def frame(self) -> pd.DataFrame:
+        """The rows of all files, once they are finished."""
+        reused = [record for record in self._records if isinstance(record, int)]
+        scanned = [record for record in self._records if isinstance(record, ImageRecord)]
+        if not reused:
+            return scan_frame(scanned)
+        rows = pd.concat(
+            [self.known.rows(reused), scan_frame(scanned)] if scanned else [self.known.rows(reused)]
+        )
+        of_known = np.array([isinstance(record, int) for record in self._records])
+        place = np.where(of_known, np.cumsum(of_known) - 1, len(reused) + np.cumsum(~of_known) - 1)
+        return rows.take(place).reset_index(drop=True)
+
+    def _record(self, path: Path | UPath, workspace: Workspace) -> ImageRecord | int:
         content = read_image_file(path, self._limits)
         if isinstance(content, ImageRecord):
             return content
         sha256 = sha256_of_bytes(content)
-        known = self._known.get(sha256)
-        if known is not None and _holds(known, path.suffix, self._limits):
-            return known
-        record = record_of_content(content, sha256, path.suffix, self._limits, workspace)
+        suffix = path.suffix
+        if (row := self.known.find(sha256, suffix, self._limits)) is not None:
+            return row
+        twin = self._scanned.get(sha256)
+        if twin is not None and _holds(twin.width * twin.height, twin.format, suffix, self._limits):
+            return twin
+        record = record_of_content(content, sha256, suffix, self._limits, workspace)
         if record.reason not in _NOT_REUSED:
-            self._known[sha256] = record
+            self._scanned[sha256] = record
         return record
 
 
-def _reusable_records(known: pd.DataFrame | None) -> dict[str, ImageRecord]:
-    """sha256 -> record of an earlier scan, where it says something about the bytes alone."""
-    if known is None or not set(SCAN_COLUMNS) <= set(known.columns):
-        return {}
-    usable = known[
-        (known["scan_version"] == SCAN_VERSION) & (known["sha256"] != "") & ~known["reason"].isin(_NOT_REUSED)
-    ]
-    records = map(ImageRecord._make, usable[SCAN_COLUMNS].itertuples(index=False, name=None))
-    return {record.sha256: record for record in records}
+class _KnownRows:
+    """The rows of an earlier scan that say something about their image's bytes alone, by sha256."""
+
+    def __init__(self, known: pd.DataFrame | None) -> None:
+        if known is None or not set(SCAN_COLUMNS) <= set(known.columns):
+            known = scan_frame([])
+        reusable = (known["scan_version"] == SCAN_VERSION) & ~known["reason"].isin(_NOT_REUSED)
+        self._frame = known.loc[reusable & (known["sha256"] != ""), SCAN_COLUMNS]
+        self._place = {sha256: place for place, sha256 in enumerate(self._frame["sha256"].tolist())}
+        self._pixels = (self._frame["width"] * self._frame["height"]).tolist()
+        self._format = self._frame["format"].tolist()
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def find(self, sha256: str, suffix: str, limits: DecodeLimits) -> int | None:
+        """The row that holds for a file of these bytes and this suffix; None where there is none."""
+        row = self._place.get(sha256)
+        if row is None or not _holds(self._pixels[row], self._format[row], suffix, limits):
+            return None
+        return row
+
+    def rows(self, places: Sequence[int]) -> pd.DataFrame:
+        return typed(self._frame.take(np.asarray(places)))
 
 
-def _holds(record: ImageRecord, suffix: str, limits: DecodeLimits) -> bool:
-    """Whether a record of the same bytes holds for a file of this suffix and under these limits."""
-    if record.width * record.height > limits.max_pixels:
+def _holds(pixels: int, format_name: str, suffix: str, limits: DecodeLimits) -> bool:
+    """Whether what is known of the same bytes holds for a file of this suffix and under these limits."""
+    if pixels > limits.max_pixels:
         return False
-    return not record.format or record.format == (expected_format(suffix) or record.format)
+    return not format_name or format_name == (expected_format(suffix) or format_name)

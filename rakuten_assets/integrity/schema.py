@@ -92,5 +92,10 @@ def scan_frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
     )
 
 
+def typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame of the schema's columns with the schema's types: reading parquet may have given others."""
+    return frame.astype({field.name: _pandas_type(field.type) for field in SCAN_SCHEMA})
+
+
 def _pandas_type(kind: pa.DataType) -> Any:
     return "str" if kind == _TEXT else np.dtype(kind.to_pandas_dtype())

@@ -1,4 +1,4 @@
-"""Every picture of the project, in one style: PNG bytes in, no window, no global state.
+"""Every picture of the project, in one style: PNG bytes (a contact sheet: JPEG), no window, no global state.
 
 The same data give the same bytes. Colours are safe for colour-blind readers, and no difference is shown by
 colour alone. Importing this package is cheap: matplotlib is imported by the first chart, and never by the
@@ -12,16 +12,16 @@ from rakuten_assets.plots.charts import (
     heatmap_png,
     histogram_png,
 )
-from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_png
-from rakuten_assets.plots.markdown import png_markdown
+from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_jpeg
+from rakuten_assets.plots.markdown import picture_markdown
 
 __all__ = [
     "Tile",
     "bars_png",
     "boxes_png",
     "class_distribution_png",
-    "contact_sheet_png",
+    "contact_sheet_jpeg",
     "heatmap_png",
     "histogram_png",
-    "png_markdown",
+    "picture_markdown",
 ]

@@ -17,14 +17,15 @@ Tile: TypeAlias = tuple[npt.NDArray[np.uint8] | bytes | None, str]
 _GAP, _TEXT_HEIGHT, _TEXT_SIZE = 8, 20, 13
 _INK, _RULE, _PAPER, _HATCH = "#1F2328", "#D1D9E0", "#FFFFFF", "#B8C0C8"
 _ENOUGH_BYTES = 150_000
+_QUALITIES = (85, 75, 65, 50)
 _MOST_PIXELS = 50_000_000
 
 
-def contact_sheet_png(tiles: Sequence[Tile], columns: int = 9, tile: int = 112) -> bytes:
+def contact_sheet_jpeg(tiles: Sequence[Tile], columns: int = 9, tile: int = 112) -> bytes:
     """Lay out pictures in rows, each fitted into a square, its proportions kept.
 
-    A picture that is None or does not decode becomes a hatched square that says "no image". The number of
-    colours is lowered until the sheet is below 150 kB, or down to 32.
+    A picture that is None or does not decode becomes a hatched square that says "no image". The
+    JPEG quality is lowered until the sheet is below 150 kB, or down to 50.
 
     Args:
         tiles: picture and text of each tile; a text too long for its tile is cut.
@@ -54,7 +55,7 @@ def contact_sheet_png(tiles: Sequence[Tile], columns: int = 9, tile: int = 112) 
             font=_font(),
             anchor="mm",
         )
-    return _small_png(sheet)
+    return _small_jpeg(sheet)
 
 
 def _fitted(picture: npt.NDArray[np.uint8] | bytes | None, side: int) -> Image.Image | None:
@@ -106,13 +107,11 @@ def _cut(text: str, width: int) -> str:
     return text.rstrip() + "..."
 
 
-def _small_png(sheet: Image.Image) -> bytes:
+def _small_jpeg(sheet: Image.Image) -> bytes:
     content = b""
-    for colours in (256, 128, 64, 32):
+    for quality in _QUALITIES:
         buffer = io.BytesIO()
-        sheet.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-            buffer, "PNG", optimize=False, compress_level=9
-        )
+        sheet.save(buffer, "JPEG", quality=quality, subsampling=0)  # full colour keeps the text legible
         content = buffer.getvalue()
         if len(content) <= _ENOUGH_BYTES:
             break

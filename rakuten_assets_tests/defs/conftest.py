@@ -104,7 +104,7 @@ def _stand_ins(patch: pytest.MonkeyPatch) -> None:
         "raw.assets.class_distribution_png",
         "labels.assets.bars_png",
         "features.metadata.histogram_png",
-        "catalog.metadata.contact_sheet_png",
+        "catalog.metadata.contact_sheet_jpeg",
     ):
         patch.setattr(f"rakuten_assets.defs.{name}", lambda *_, **__: b"PNG")
 

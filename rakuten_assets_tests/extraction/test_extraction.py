@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 from upath import UPath
 from rakuten_assets.extraction.pipeline import Extractor
-from rakuten_assets.extraction.resampling import compiled_kernels
+from rakuten_assets.extraction.resampling import KERNELS
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import sha256_of
 files = [Path(name) for name in sys.argv[3:]]
-compiled_kernels()
+KERNELS.compiled()
 settings = Settings(storage=UPath(sys.argv[1]), weights=sys.argv[2])
 with Extractor.open(settings, log=lambda message: None) as extractor:
     out = np.empty((len(files), extractor.feature_dim), np.float32)

@@ -5,17 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rakuten_assets.compilation import CompiledKernels
 from rakuten_assets.extraction import resampling
 from rakuten_assets.extraction.resampling import (
+    KERNELS,
     Geometry,
     Window,
-    compiled_kernels,
     pass_order,
     resize,
     resize_with_kernels,
     resize_with_pillow,
     taps,
 )
+
+MODULE = "rakuten_assets.extraction.resampling_kernels"
 
 
 @st.composite
@@ -43,7 +46,7 @@ def test_kernels_equal_pillow_to_the_bit(geometry: Geometry, seed: int, kind: st
     if order is None:  # a few pixels do not tell the two orders apart: Pillow serves such images
         assert geometry.width * geometry.height < 400
         return
-    ours = resize_with_kernels(image, geometry, compiled_kernels(), order)
+    ours = resize_with_kernels(image, geometry, KERNELS.compiled(), order)
     assert np.array_equal(ours, resize_with_pillow(image, geometry))
 
 
@@ -54,7 +57,7 @@ def test_both_pass_orders_are_needed(order: str) -> None:
     wide = Geometry(600, 300, 24, 224, "bilinear", Window(0, 0, 24, 224))
     assert {pass_order(tall), pass_order(wide)} <= {"across, down", "down, across"}
     image = _image(tall, 1, "noise")
-    result = resize_with_kernels(image, tall, compiled_kernels(), order)
+    result = resize_with_kernels(image, tall, KERNELS.compiled(), order)
     assert np.abs(result.astype(int) - resize_with_pillow(image, tall)).max() <= 1
 
 
@@ -69,8 +72,7 @@ def test_taps_stay_inside_and_sum_to_one(size_in: int, size_out: int, interpolat
 
 def test_resize_starts_with_pillow_and_goes_over_to_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     geometry = Geometry(500, 500, 224, 224, "bilinear", Window(0, 0, 224, 224))
-    monkeypatch.setattr(resampling, "_IMAGES_BEFORE_COMPILING", 12)
-    monkeypatch.setattr(resampling, "_resized", 0)
+    monkeypatch.setattr(resampling, "KERNELS", CompiledKernels(MODULE, worth_from=12))
     monkeypatch.setattr(resampling, "_resized_of", {})
     ways: list[str] = []
     by_pillow, by_kernels = resize_with_pillow, resize_with_kernels
@@ -117,7 +119,7 @@ def test_threads_do_not_share_working_memory() -> None:
     def run(i: int) -> None:
         order = pass_order(geometries[i])
         for _ in range(20):
-            ours = resize_with_kernels(images[i], geometries[i], compiled_kernels(), order)
+            ours = resize_with_kernels(images[i], geometries[i], KERNELS.compiled(), order)
             wrong.extend([i] * (not np.array_equal(ours, expected[i])))
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(4)]
@@ -129,6 +131,8 @@ def test_threads_do_not_share_working_memory() -> None:
 
 
 def test_a_large_image_goes_through_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resampling, "_resized", 10**9)
+    monkeypatch.setattr(resampling, "KERNELS", CompiledKernels(MODULE, worth_from=0))
     geometry = Geometry(2001, 2001, 224, 224, "bilinear", Window(0, 0, 224, 224))
     assert not resampling._is_worth_kernels(geometry)
+    smaller = Geometry(1999, 1999, 224, 224, "bilinear", Window(0, 0, 224, 224))
+    assert [resampling._is_worth_kernels(smaller) for _ in range(8)] == [False] * 7 + [True]

@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from rakuten_assets.compilation import CompiledKernels
+from rakuten_assets.integrity import measures as module
 from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.integrity.measures import Measures, measure_pixels
 from rakuten_assets.integrity.schema import NEAR_BLANK_RANGE, SCAN_COLUMNS
@@ -65,8 +68,16 @@ def reference(rgb: Pixels) -> dict[str, float | int | bool]:
     }
 
 
+def measured(rgb: Pixels, *, compiled: bool) -> Measures:
+    worth_from = 0 if compiled else 10**9
+    kernels = CompiledKernels("rakuten_assets.integrity.kernels", worth_from)
+    with patch.object(module, "KERNELS", kernels):
+        return measure_pixels(rgb)
+
+
 def assert_as_defined(rgb: Pixels) -> Measures:
-    measures = measure_pixels(rgb)
+    measures = measured(rgb, compiled=True)
+    assert measured(rgb, compiled=False) == measures
     for name, expected in reference(rgb).items():
         found = getattr(measures, name)
         if isinstance(found, float):
@@ -149,6 +160,12 @@ def test_sharp_is_sharper_than_soft() -> None:
     soft = np.asarray(smooth(200, 200))
     sharp = np.asarray(smooth(50, 50).resize((200, 200), Image.Resampling.NEAREST))
     assert measure_pixels(sharp).blur > 3 * measure_pixels(soft).blur
+
+
+def test_read_only_pixels_are_measured() -> None:
+    rgb = np.asarray(smooth(60, 50))
+    assert not rgb.flags.writeable
+    assert_as_defined(rgb)
 
 
 def test_measures_are_columns_of_the_scan() -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,16 +146,13 @@ def test_bytes_and_hash_are_those_of_the_file(folder: Path) -> None:
 
 
 def test_a_too_large_file_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Path.open
-
     class Sealed(io.FileIO):
         def read(self, size: int | None = -1) -> bytes:
             raise AssertionError("it was read")
 
-    def sealed(self: Path, *rest: object, **options: object) -> object:
-        return Sealed(self) if self.suffix == ".jpg" else original(self, *rest, **options)
-
-    monkeypatch.setattr(Path, "open", sealed)
+    monkeypatch.setattr(
+        "rakuten_assets.integrity.record.open", lambda path, *_, **__: Sealed(path), raising=False
+    )
     (row,) = scan_images([folder / "large.jpg"], LIMITS, workers=1).itertuples()
     assert (row.reason, row.bytes) == ("file_too_large", len(PLAIN) + 200_000)
     with pytest.raises(AssertionError, match="it was read"):
@@ -299,14 +297,12 @@ def test_a_pipe_does_not_hang_the_scan(tmp_path: Path) -> None:
 
 
 def test_a_forbidden_file_is_a_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Path.open
+    def refusing(path: Path, *rest: Any, **options: Any) -> object:
+        if path.name == "twin.jpg":
+            raise PermissionError(13, "Permission denied", str(path))
+        return io.open(path, *rest, **options)  # noqa: UP020
 
-    def refusing(self: Path, *rest: object, **options: object) -> object:
-        if self.name == "twin.jpg":
-            raise PermissionError(13, "Permission denied", str(self))
-        return original(self, *rest, **options)
-
-    monkeypatch.setattr(Path, "open", refusing)
+    monkeypatch.setattr("rakuten_assets.integrity.record.open", refusing, raising=False)
     frame = scan_images([folder / "plain.jpg", folder / "twin.jpg"], LIMITS, workers=1)
     assert list(frame["reason"]) == ["", "unreadable_file"]
     assert frame.loc[1, "detail"] == f"{folder / 'twin.jpg'}: Permission denied"

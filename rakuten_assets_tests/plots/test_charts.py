@@ -18,7 +18,7 @@ from rakuten_assets.plots import (
     class_distribution_png,
     heatmap_png,
     histogram_png,
-    png_markdown,
+    picture_markdown,
     style,
 )
 
@@ -140,12 +140,13 @@ def test_text_has_enough_contrast_to_white(colour: str) -> None:
 def test_drawing_leaves_matplotlibs_global_state_alone() -> None:
     code = (
         "import sys; from rakuten_assets import plots; assert 'matplotlib' not in sys.modules;"
-        "plots.contact_sheet_png([(None, 'a')]); assert 'matplotlib' not in sys.modules;"
+        "plots.contact_sheet_jpeg([(None, 'a')]); assert 'matplotlib' not in sys.modules;"
         "plots.bars_png(['a'], [1], 't'); assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_markdown_holds_the_picture() -> None:
-    text = png_markdown(b"\x89PNG", "Rows [train]\nby class")
+    text = picture_markdown(b"\x89PNG", "Rows [train]\nby class")
     assert text == "![Rows (train) by class](data:image/png;base64,iVBORw==)"
+    assert picture_markdown(b"\xff\xd8\xff", "sheet") == "![sheet](data:image/jpeg;base64,/9j/)"

@@ -9,7 +9,7 @@ from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.dataset.source import catalog_signature
 from rakuten_assets.defs.presentation import picture, table
-from rakuten_assets.plots import contact_sheet_png
+from rakuten_assets.plots import contact_sheet_jpeg
 from rakuten_assets.units import human_bytes, human_count, human_duration
 
 SIGNATURE = "catalogue signature"
@@ -89,7 +89,7 @@ def contact_sheet(rows: pd.DataFrame, folder: CatalogFolder, texts: list[str]) -
     """Pictures of manifest rows with a text under each; at most 27."""
     files = folder.image_paths(rows["file"].head(_MOST_TILES))
     tiles = [(_content(file), text) for file, text in zip(files, texts, strict=False)]
-    return picture(contact_sheet_png(tiles), "contact sheet")
+    return picture(contact_sheet_jpeg(tiles), "contact sheet")
 
 
 def _content(file: Any) -> bytes | None:
