@@ -73,7 +73,7 @@ def _incremental(options: argparse.Namespace, work: Path) -> list[dict[str, Any]
 def _overhead(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     from rakuten_assets.benchmarks import overhead
 
-    rows = overhead.measure(_workplace(options, work), options.rounds)
+    rows = overhead.measure(_workplace(options, work), options.n + options.test_rows, options.rounds)
     print(markdown_table(rows, overhead.COLUMNS))
     return rows
 
@@ -90,7 +90,7 @@ def _workplace(options: argparse.Namespace, work: Path) -> Any:
     from rakuten_assets.benchmarks.graph import Workplace
 
     _generate(work, options.n, options.test_rows)
-    return Workplace(work / "catalog", work / "storage", work / "dagster_home")
+    return Workplace(work / "catalog", work / "storage", work / "dagster_home", options.shards)
 
 
 def _images(options: argparse.Namespace, work: Path) -> list[Path]:
@@ -157,12 +157,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
     for name, help_text, measure, n, rounds in (
         ("incremental", "a re-run's cost against the share of changed images", _incremental, 5000, 1),
-        ("overhead", "what Dagster adds to the bare work", _overhead, 5000, 2),
+        ("overhead", "what Dagster adds to the bare work", _overhead, 20_000, 1),
         ("full", "the full-size synthetic catalogue through the real graph", _full, FULL_TRAIN_ROWS, 1),
     ):
         command = add(name, help_text, measure, n, rounds)
         default = FULL_TEST_ROWS if name == "full" else n // 6
         command.add_argument("--test-rows", type=int, default=default, help=f"default: {default:,}")
+        command.add_argument("--shards", type=int, default=16, help="default: 16")
     return parser
 
 

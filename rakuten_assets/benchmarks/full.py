@@ -28,10 +28,10 @@ def measure(workplace: Workplace, images: int) -> list[dict[str, Any]]:
         Three rows: name, images, seconds, time, images_per_second (all steps counted), peak_rss_mb,
         share_of_first; the first with `rate_by_tenth`, the extraction's images per second in each tenth of it.
     """
-    first = workplace.materialize_everything()
-    again = workplace.materialize_everything()
+    first = workplace.materialize()
+    again = workplace.materialize()
     turn_images(sorted((workplace.catalog / "images" / "image_train").iterdir()), 0.01)
-    changed = workplace.materialize_everything()
+    changed = workplace.materialize()
     rows = []
     for name, run in (
         ("first run", first),

@@ -60,20 +60,11 @@ class Workplace:
             "RAKUTEN_WEIGHTS": "seeded",
         }
 
-    def materialize_everything(self) -> Run:
-        """`dagster asset materialize` of the whole graph over all shards, in one run."""
+    def materialize(self, selection: str = "*") -> Run:
+        """`dagster asset materialize` of a selection (default: the whole graph) over all shards, in one run."""
         keys = shard_keys(self.shards)
-        command = [
-            "-m",
-            "dagster",
-            "asset",
-            "materialize",
-            "-m",
-            "rakuten_assets.definitions",
-            "--select",
-            "*",
-        ]
-        return self.run([*command, "--partition-range", f"{keys[0]}...{keys[-1]}"])
+        command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
+        return self.run([*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"])
 
     def extract_bare(self) -> Run:
         """The same work by the lower floor alone."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from PIL import Image
 from rakuten_assets.benchmarks.memory import PeakMemory
 from rakuten_assets.benchmarks.tables import markdown_table
 from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.integrity.findings import KINDS
+from rakuten_assets.integrity.measures import KERNELS
+from rakuten_assets.integrity.report import SUMMARY_FILE
 from rakuten_assets.integrity.scan import scan_images
 
 COLUMNS = {
@@ -29,6 +34,34 @@ COLUMNS = {
 }
 
 
+ISSUES_OF_THE_PEER = {
+    "exact_duplicates": "exact_duplicate",
+    "near_duplicates": "near_duplicate",
+    **{
+        name: name
+        for name in (
+            "low_information",
+            "light",
+            "dark",
+            "blurry",
+            "grayscale",
+            "odd_size",
+            "odd_aspect_ratio",
+        )
+    },
+}
+"""cleanvision's issue types, and our kind of finding for each."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run of a contestant: seconds, peak memory of its processes in MB, and rows found by kind of issue."""
+
+    seconds: float
+    peak_mb: float | None = None
+    issues: Mapping[str, int] = field(default_factory=dict)
+
+
 def compare(folder: Path, files: Sequence[Path], rounds: int, workers: int) -> list[dict[str, Any]]:
     """Measure all contestants in turn, `rounds` times, and keep each one's median.
 
@@ -37,7 +70,7 @@ def compare(folder: Path, files: Sequence[Path], rounds: int, workers: int) -> l
         files: the images in it, for the two loops inside this process.
 
     Returns:
-        One row a contestant: name, seconds, images_per_second, ratio, ratio_of, peak_rss_mb.
+        One row a contestant: name, seconds, images_per_second, ratio, ratio_of, peak_rss_mb, issues.
 
     Raises:
         ModuleNotFoundError: cleanvision is not installed.
@@ -46,30 +79,30 @@ def compare(folder: Path, files: Sequence[Path], rounds: int, workers: int) -> l
         raise ModuleNotFoundError("cleanvision is not installed: pip install -e '.[benchmarks]'")
     limits = DecodeLimits(max_file_bytes=50_000_000, max_pixels=50_000_000)
     with tempfile.TemporaryDirectory() as out:
-        peer = ["-m", "rakuten_assets.benchmarks.peer_cleanvision", str(folder), "--workers", str(workers)]
-        ours = ["-m", "rakuten_assets.integrity", str(folder), "--workers", str(workers)]
-        contestants: dict[str, Callable[[], tuple[float, float | None]]] = {
-            "cleanvision, whole report": lambda: _timed_process(peer),
+        contestants: dict[str, Callable[[], Measured]] = {
+            "cleanvision, whole report": lambda: _peer(folder, workers),
             # A new folder each time: an earlier report in the same one would spare it the decoding.
-            "ours, whole report": lambda: _timed_process([*ours, "--out", tempfile.mkdtemp(dir=out)]),
-            "Pillow load() loop, one thread": lambda: (_pillow_loop(files), None),
-            "ours, scan alone": lambda: (_scan(files, limits, workers), None),
+            "ours, whole report": lambda: _ours(folder, workers, Path(tempfile.mkdtemp(dir=out))),
+            "Pillow load() loop, one thread": lambda: _pillow_loop(files),
+            "ours, scan alone": lambda: _scan(files, limits, workers),
         }
-        _scan(files[:64], limits, workers)  # compile the kernels, warm the page cache's first files
-        taken: dict[str, list[tuple[float, float | None]]] = {name: [] for name in contestants}
+        KERNELS.compiled()  # as in a long run; the whole report above pays for what it compiles
+        KERNELS.expect(10 * len(files) * max(rounds, 1))
+        taken: dict[str, list[Measured]] = {name: [] for name in contestants}
         for _ in range(rounds):
             for name, measure in contestants.items():
                 taken[name].append(measure())
     rows: list[dict[str, Any]] = []
     for name, measured in taken.items():
-        seconds = statistics.median(second for second, _ in measured)
-        peaks = [peak for _, peak in measured if peak is not None]
+        seconds = statistics.median(run.seconds for run in measured)
+        peaks = [run.peak_mb for run in measured if run.peak_mb is not None]
         rows.append(
             {
                 "name": name,
                 "seconds": seconds,
                 "images_per_second": len(files) / seconds,
                 "peak_rss_mb": max(peaks) if peaks else None,
+                "issues": dict(measured[-1].issues),
             }
         )
     for base, row in ((rows[0], rows[1]), (rows[2], rows[3])):
@@ -79,31 +112,56 @@ def compare(folder: Path, files: Sequence[Path], rounds: int, workers: int) -> l
 
 
 def report(rows: Sequence[dict[str, Any]]) -> str:
-    """The table for a person."""
-    return markdown_table(rows, COLUMNS)
+    """The tables for a person: speed, and what was found by kind of issue."""
+    peer, ours = rows[0]["issues"], rows[1]["issues"]
+    names = {kind: name for name, kind in ISSUES_OF_THE_PEER.items()}
+    issues = [
+        {"kind": kind, "peer": peer.get(names[kind], 0) if kind in names else None, "ours": ours.get(kind, 0)}
+        for kind in sorted(KINDS, key=lambda kind: kind not in names)
+    ]
+    columns = {"kind": "issue (images)", "peer": "cleanvision", "ours": "ours"}
+    return f"{markdown_table(rows, COLUMNS)}\n\n{markdown_table(issues, columns)}"
 
 
-def _timed_process(arguments: Sequence[str]) -> tuple[float, float]:
+def _peer(folder: Path, workers: int) -> Measured:
+    command = ["-m", "rakuten_assets.benchmarks.peer_cleanvision", str(folder), "--workers", str(workers)]
+    seconds, peak_mb, output = _timed_process(command)
+    return Measured(seconds, peak_mb, json.loads(output.splitlines()[-1])["issues"])
+
+
+def _ours(folder: Path, workers: int, out: Path) -> Measured:
+    command = ["-m", "rakuten_assets.integrity", str(folder), "--workers", str(workers), "--out", str(out)]
+    seconds, peak_mb, _ = _timed_process(command)
+    findings = json.loads((out / SUMMARY_FILE).read_bytes())["findings"]
+    return Measured(seconds, peak_mb, {kind: about["rows"] for kind, about in findings.items()})
+
+
+def _timed_process(arguments: Sequence[str]) -> tuple[float, float, str]:
+    """Seconds, peak memory in MB and the standard output of a Python command.
+
+    Raises:
+        RuntimeError: it failed; with the end of what it said.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with PeakMemory(process.pid) as memory:
-        output, _ = process.communicate()
+        output, said = process.communicate()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{output[-2000:]}")
-    return time.perf_counter() - started, memory.peak_mb
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said[-2000:]}")
+    return time.perf_counter() - started, memory.peak_mb, output
 
 
-def _pillow_loop(files: Sequence[Path]) -> float:
+def _pillow_loop(files: Sequence[Path]) -> Measured:
     started = time.perf_counter()
     for file in files:
         with Image.open(file) as image:
             image.load()
-    return time.perf_counter() - started
+    return Measured(time.perf_counter() - started)
 
 
-def _scan(files: Sequence[Path], limits: DecodeLimits, workers: int) -> float:
+def _scan(files: Sequence[Path], limits: DecodeLimits, workers: int) -> Measured:
     started = time.perf_counter()
     scan_images(files, limits, workers, known=None, progress=None)
-    return time.perf_counter() - started
+    return Measured(time.perf_counter() - started)

@@ -60,7 +60,10 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
         return content
 
     contents, costs["read"] = _each(read, files)
-    pixels, costs["decode"] = _each(lambda content: decode_rgb(content, limits), contents)
+    buffer = np.empty(max(len(decode_rgb(content, limits).reshape(-1)) for content in contents), np.uint8)
+    # As a worker decodes: into one buffer. The pixels themselves are needed once more, below.
+    _, costs["decode"] = _each(lambda content: decode_rgb(content, limits, buffer), contents)
+    pixels = [decode_rgb(content, limits) for content in contents]
     inputs, costs["resize"] = _each(lambda image: preprocess(image, preprocessing), pixels)
     del pixels
     plan = plan_engine(settings)

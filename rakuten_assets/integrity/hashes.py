@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.integrity.passes import CELLS
+from rakuten_assets.integrity.passes import CELLS, Lowest
 
 # The pHash sees its cells in 1/256 of a grey level, where a cell's sum is in 1/65536 of one and one pixel. Rounding to
 # it keeps the transform in 64 bits.
@@ -21,40 +21,28 @@ _LOW_FREQUENCIES = 8  # rows and columns of DCT coefficients that the pHash keep
 _COSINES = np.rint(
     8192 * np.cos(np.pi / (2 * CELLS) * np.outer(np.arange(_LOW_FREQUENCIES), 2 * np.arange(CELLS) + 1))
 ).astype(np.int64)
-_ROWS_AT_ONCE = 16
 
 
-def pixel_sha256(rgb: npt.NDArray[np.uint8]) -> str:
+def pixel_sha256(rgb: npt.NDArray[np.uint8], lowest: Lowest) -> str:
     """Hexadecimal sha256 of a picture: uint8 (height, width, 3), C order. Equal for equal pixels only.
 
-    Hashed are "<height>x<width>+<top>:" and the RGB bytes without the `top` first rows and the last rows that
-    are nothing but 255. In product photos on white that is a fifth of the bytes, and hashing is a fifth of a
-    scan's time.
+    Hashed are "<height>x<width>+<left>+<top>:" and the RGB bytes of the smallest box that holds every value but 255
+    (of a white picture: "<height>x<width>+0+0:"). In product photos on white the rest is a third of the bytes, and
+    hashing is a fifth of a scan's time.
     """
     height, width = rgb.shape[:2]
-    top, below = bright_rows(rgb, 255)
-    bottom = height - below
-    digest = hashlib.sha256(f"{height}x{width}+{top}:".encode())
-    digest.update(rgb[top:bottom].data)
+    left, top, right, bottom = content_box(lowest, 255)
+    digest = hashlib.sha256(f"{height}x{width}+{left}+{top}:".encode())
+    digest.update(np.ascontiguousarray(rgb[top:bottom, left:right]).data)
     return digest.hexdigest()
 
 
-def bright_rows(rgb: npt.NDArray[np.uint8], threshold: int) -> tuple[int, int]:
-    """How many rows at the top, and how many at the bottom, have no value under `threshold`.
-
-    Of an image that has no other rows: its height, and 0.
-    """
-    rows = rgb.reshape(len(rgb), -1)
-    top = _leading_bright_rows(rows, threshold)
-    return top, _leading_bright_rows(rows[top:][::-1], threshold)
-
-
-def _leading_bright_rows(rows: npt.NDArray[np.uint8], threshold: int) -> int:
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        dark = rows[start : start + _ROWS_AT_ONCE].min(axis=1) < threshold
-        if dark.any():
-            return start + int(dark.argmax())
-    return len(rows)
+def content_box(lowest: Lowest, threshold: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the box of all pixels with a value under `threshold`; zeros where there is none."""
+    columns, rows = np.flatnonzero(lowest.columns < threshold), np.flatnonzero(lowest.rows < threshold)
+    if not columns.size:
+        return 0, 0, 0, 0
+    return int(columns[0]) // 3, int(rows[0]), int(columns[-1]) // 3 + 1, int(rows[-1]) + 1
 
 
 def phash_of_cells(cells: npt.NDArray[np.int64], pixels: int) -> int:

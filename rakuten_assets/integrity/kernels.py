@@ -24,6 +24,7 @@ from rakuten_assets.integrity.passes import (
     ROWS_IN_16_BITS,
     AreaSums,
     Laplacian,
+    Lowest,
     Pixels,
     Statistics,
 )
@@ -42,12 +43,12 @@ def area_sums(rgb: Pixels) -> AreaSums:
     """As `passes.area_sums`."""
     height, width = rgb.shape[:2]
     stride = 3 * width
-    lowest = np.full(stride, 255, np.uint8)
+    lowest = Lowest(np.full(stride, 255, np.uint8), np.empty(height, np.uint8))
     cells = np.zeros((CELLS, CELLS), np.int64)
     coarse = np.zeros((DHASH_ROWS, DHASH_COLUMNS), np.int64)
     row16, row32 = np.empty(stride, np.uint16), np.empty(stride, np.int32)
     cumulative = np.empty(width + 1, np.int64)
-    total = _area_sums(rgb.reshape(-1), height, lowest, row16, row32, cumulative, cells, coarse)
+    total = _area_sums(rgb.reshape(-1), *lowest, row16, row32, cumulative, cells, coarse)
     return AreaSums(cells, coarse, total, lowest)
 
 
@@ -82,15 +83,23 @@ def _add_cells(cumulative: Any, cells: Any) -> None:
         before = total
 
 
-@numba.njit(_INTEGER(_PIXELS, _INTEGER, _BYTES, _SHORTS, _INTS, _LONGS, _TABLE, _TABLE), nogil=True)
+@numba.njit(_INTEGER(_PIXELS, _BYTES, _BYTES, _SHORTS, _INTS, _LONGS, _TABLE, _TABLE), nogil=True)
 def _area_sums(
-    flat: Any, height: int, lowest: Any, row16: Any, row32: Any, luma: Any, cells: Any, coarse: Any
+    flat: Any,
+    lowest_columns: Any,
+    lowest_rows: Any,
+    row16: Any,
+    row32: Any,
+    luma: Any,
+    cells: Any,
+    coarse: Any,
 ) -> int:
     """Sums of luma over a grid of 32x32 and one of 9x8 cells of equal area, cutting pixels where need be.
 
     Args:
         flat: uint8 (3 height width,), RGB pixels in C order; neither side above 65535.
-        lowest: uint8 (3 width,), all 255; becomes the least value of each column and channel.
+        lowest_columns: uint8 (3 width,), all 255; becomes the least value of each column and channel.
+        lowest_rows: uint8 (height,); becomes the least value of each row.
         row16: uint16 (3 width,), row32: int32 (3 width,), luma: int64 (width + 1,): scratch.
         cells: int64 (32, 32), zeros; becomes sums of luma in units of 1/65536 grey level and 1/1024 pixel.
         coarse: int64 (8, 9), zeros; the same in units of 1/65536 grey level and 1/288 pixel.
@@ -98,7 +107,7 @@ def _area_sums(
     Returns:
         The sum of luma over all pixels in 1/65536 grey level and 1/32 pixel.
     """
-    stride = lowest.size
+    stride, height = lowest_columns.size, lowest_rows.size
     width = luma.size - 1
     everything = 0
     for band in range(CELLS):
@@ -120,7 +129,11 @@ def _area_sums(
                 for j in range(stride):
                     row32[j] += np.int32(row[j]) * weight
             for j in range(stride):
-                lowest[j] = min(lowest[j], row[j])
+                lowest_columns[j] = min(lowest_columns[j], row[j])
+            least = np.uint8(255)
+            for j in range(stride):
+                least = min(least, row[j])
+            lowest_rows[y] = least
         luma[0] = 0
         for x in range(width):
             red = row32[3 * x] + CELLS * np.int64(row16[3 * x])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rakuten_assets.compilation import CompiledKernels
 from rakuten_assets.integrity import passes
-from rakuten_assets.integrity.hashes import bright_rows, dhash_of_cells, phash_of_cells
+from rakuten_assets.integrity.hashes import content_box, dhash_of_cells, phash_of_cells, pixel_sha256
 from rakuten_assets.integrity.schema import NEAR_BLANK_RANGE, WHITE_THRESHOLD
 
 _LEAST_SAMPLED_ROWS = 32
@@ -28,6 +28,7 @@ KERNELS = CompiledKernels("rakuten_assets.integrity.kernels", worth_from=4000)
 class Measures:
     """Pixel measures of one image; `schema.SCAN_SCHEMA` describes each."""
 
+    pixel_sha256: str
     phash: int
     dhash: int
     brightness: float
@@ -62,11 +63,12 @@ def measure_pixels(rgb: npt.NDArray[np.uint8]) -> Measures:
     areas: passes.AreaSums = work.area_sums(rgb)
     sampled: passes.Statistics = work.statistics(rgb, first, step)
     luma = _Distribution(sampled.histogram)
-    left, top, right, bottom = _content_box(rgb, areas.lowest)
+    left, top, right, bottom = content_box(areas.lowest, WHITE_THRESHOLD)
     outside = pixels - (right - left) * (bottom - top)  # all white
     white_inside = work.white_pixels(rgb, left, top, right, bottom)
     blank, near_blank = _blankness(rgb, luma.range)
     return Measures(
+        pixel_sha256=pixel_sha256(rgb, areas.lowest),
         phash=phash_of_cells(areas.cells, pixels),
         dhash=dhash_of_cells(areas.coarse),
         brightness=areas.total / (65536 * passes.CELLS * pixels),
@@ -97,15 +99,6 @@ class _Distribution:
         logarithms = float((counts * np.log2(counts)).sum())
         # Nine decimals: the last bits of a logarithm differ from one mathematics library to another.
         self.entropy = max(round(math.log2(self.count) - logarithms / self.count, 9), 0.0)
-
-
-def _content_box(rgb: npt.NDArray[np.uint8], lowest: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the box of all pixels that are not white; zeros where there is none."""
-    columns = np.flatnonzero(lowest < WHITE_THRESHOLD) // 3
-    if columns.size == 0:
-        return 0, 0, 0, 0
-    top, below = bright_rows(rgb, WHITE_THRESHOLD)
-    return int(columns[0]), top, int(columns[-1]) + 1, len(rgb) - below
 
 
 def _blankness(rgb: npt.NDArray[np.uint8], luma_range: int) -> tuple[bool, bool]:

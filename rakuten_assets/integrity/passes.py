@@ -4,7 +4,7 @@ Everything is exact integer arithmetic, so results are the same to the bit on an
 threads. `kernels` has the same passes compiled, a fifth of the cost an image and two seconds of compiling; which of
 the two serves an image is a matter of cost alone.
 
-    area_sums      every pixel     32x32 and 9x8 cells for the hashes, brightness, columns of the border box
+    area_sums      every pixel     32x32 and 9x8 cells for the hashes, brightness, border box
     white_pixels   content box     white share
     statistics     sampled rows    histogram of luma, saturation
     laplacian      sampled rows    blur
@@ -36,6 +36,18 @@ _BYTES_AT_ONCE = 1 << 16  # fits a core's cache, and the allocator's own pages
 _EVERY_OTHER_BYTE = np.uint32(0x00FF00FF)
 
 
+class Lowest(NamedTuple):
+    """Least values of an image.
+
+    Attributes:
+        columns: uint8 (3 width,), of each column and channel.
+        rows: uint8 (height,), of each row.
+    """
+
+    columns: Pixels
+    rows: Pixels
+
+
 class AreaSums(NamedTuple):
     """Sums of luma over grids of cells of equal area, which cut pixels where need be.
 
@@ -43,13 +55,13 @@ class AreaSums(NamedTuple):
         cells: int64 (32, 32), in units of 1/65536 grey level and 1/1024 pixel.
         coarse: int64 (8, 9), in units of 1/65536 grey level and 1/288 pixel.
         total: over all pixels, in units of 1/65536 grey level and 1/32 pixel.
-        lowest: uint8 (3 width,), the least value of each column and channel.
+        lowest: the least values of columns and rows.
     """
 
     cells: Integers
     coarse: Integers
     total: int
-    lowest: Pixels
+    lowest: Lowest
 
 
 class Statistics(NamedTuple):
@@ -91,7 +103,7 @@ def area_sums(rgb: Pixels) -> AreaSums:
         cells=_cells(cumulative, CELLS),
         coarse=_cells(coarse_bands, DHASH_COLUMNS),
         total=int(cumulative[:, -1].sum()),
-        lowest=rows.min(axis=0),
+        lowest=Lowest(rows.min(axis=0), rows.min(axis=1)),
     )
 
 

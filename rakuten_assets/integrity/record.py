@@ -25,7 +25,6 @@ from rakuten_assets.integrity.decoding import (
     decode_pixels,
     read_header,
 )
-from rakuten_assets.integrity.hashes import pixel_sha256
 from rakuten_assets.integrity.jpeg import trailing_bytes
 from rakuten_assets.integrity.measures import measure_pixels
 from rakuten_assets.integrity.reasons import Reason, status_of
@@ -155,8 +154,6 @@ def record_of_content(
         found.update(_header_fields(header))
         check_pixels(header, limits)
         with workspace.pixels(content, header) as rgb:
-            # Hashing first: it is bound by arithmetic, and brings the pixels into the cache for the measures.
-            found["pixel_sha256"] = pixel_sha256(rgb)
             found.update(vars(measure_pixels(rgb)))
     except UndecodableImageError as error:
         reason, detail = Reason(error.reason), error.detail

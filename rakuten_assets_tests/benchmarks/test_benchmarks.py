@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from rakuten_assets.benchmarks.graph import throughput_by_tenth
+from rakuten_assets.benchmarks.integrity import ISSUES_OF_THE_PEER
 from rakuten_assets.benchmarks.memory import PeakMemory
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
+from rakuten_assets.integrity.findings import KINDS
 
 EXTRACTION_KEYS = {
     "name",
@@ -53,6 +55,33 @@ def test_extraction_compares_the_same_features(tmp_path: Path) -> None:
     assert 50 < ours["peak_rss_mb"] < document["peak_rss_mb"]
     assert ours["roofline_share"] > 0
     assert f"{ours['ratio_to_document']:.2f}"[:3] in done.stdout
+
+
+@pytest.mark.slow
+def test_the_graph_is_run_again_and_again(tmp_path: Path) -> None:
+    result = tmp_path / "full.json"
+    small = ("--n", "100", "--test-rows", "16", "--shards", "1")
+    done = run("full", *small, "--work", str(tmp_path / "work"), "--json", str(result))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    first, again, changed = json.loads(result.read_text())
+    assert [row["images"] for row in (first, again, changed)] == [116] * 3
+    assert first["share_of_first"] == 1
+    assert again["share_of_first"] == pytest.approx(again["seconds"] / first["seconds"])
+    assert all(100 < row["peak_rss_mb"] < 3000 for row in (first, again, changed))
+
+
+@pytest.mark.slow
+def test_overhead_compares_the_same_vectors(tmp_path: Path) -> None:
+    small = ("--n", "100", "--test-rows", "16", "--shards", "1")
+    done = run("overhead", *small, "--work", str(tmp_path))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (graph,) = (tmp_path / "storage" / "outputs").glob("train_features_*.npy")
+    bare = tmp_path / "storage-bare" / "outputs" / "train_features.npy"
+    assert graph.read_bytes() == bare.read_bytes()
+
+
+def test_every_issue_of_the_peer_is_a_kind_of_ours() -> None:
+    assert set(ISSUES_OF_THE_PEER.values()) < set(KINDS)
 
 
 def test_a_missing_peer_is_said(tmp_path: Path) -> None:
