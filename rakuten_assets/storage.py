@@ -2,7 +2,7 @@
 
 <storage>/outputs/             published files, for you: features, labels, masks, metadata.json
 <storage>/assets/<asset>/      each asset's own files: `03.parquet` a shard, or `<asset>.parquet`
-<storage>/cache/               computed feature rows and converted models; safe to remove, costs time
+<storage>/cache/               computed feature rows, converted models, compared pairs; safe to remove, costs time
 <storage>/synthetic/           the generated catalogue, where no real data is given
 <storage>/scratch/             unfinished files of running processes
 """

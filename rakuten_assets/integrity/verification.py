@@ -15,11 +15,16 @@ more in their worst block. Copies of each, found through hash, measures and pixe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+VERIFICATION_VERSION = "1"
+"""Changes whenever `versions`, `outline` or `compare` may give other numbers: verdicts of another version are not
+remembered."""
 
 SIDE = 32
 OUTLINE_SIDE = 16
@@ -97,6 +102,20 @@ def same_pictures(
         bool (n,); symmetric in left and right.
     """
     return _in_parts(lambda part: _same(left[part], right[part], thresholds), len(left))
+
+
+def verification_basis() -> dict[str, Any]:
+    """All that a verdict on two small pictures depends on, JSON-able."""
+    return {
+        "version": VERIFICATION_VERSION,
+        "same": asdict(THRESHOLDS),
+        "possible": asdict(_POSSIBLE),
+        "sides": [SIDE, OUTLINE_SIDE],
+        "zooms": ZOOMS,
+        "blocks": _BLOCKS,
+        "white": _WHITE,
+        "least_content": _LEAST_CONTENT,
+    }
 
 
 def compare(left: Pictures, right: Pictures) -> tuple[Reals, Reals]:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.hashes import pixel_sha256
+from rakuten_assets.integrity.measures import measure_pixels
 from rakuten_assets.integrity.reasons import REMARKS, Reason
 from rakuten_assets.integrity.scan import scan_images
 from rakuten_assets_tests.integrity.pictures import encoded, flat_jpeg, noise, pillow_rgb, smooth, with_size
@@ -211,7 +211,8 @@ def test_what_is_whole_has_pillows_pixels(mutants: list[Path], scanned: pd.DataF
     disagreements = []
     for number in whole:
         try:
-            expected = pixel_sha256(np.ascontiguousarray(pillow_rgb(mutants[number].read_bytes())))
+            rgb = np.ascontiguousarray(pillow_rgb(mutants[number].read_bytes()))
+            expected = measure_pixels(rgb).pixel_sha256
         except (OSError, SyntaxError, ValueError) as error:
             expected = repr(error)
         if expected != scanned.loc[number, "pixel_sha256"]:

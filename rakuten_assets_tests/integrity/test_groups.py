@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rakuten_assets.integrity import groups as groups_module
-from rakuten_assets.integrity import shelf
+from rakuten_assets.integrity import near_groups, shelf
 from rakuten_assets.integrity.groups import GROUP_COLUMNS, LEVELS, duplicate_groups
 from rakuten_assets_tests.integrity.gallery import (
     brighter,
@@ -102,7 +101,7 @@ def test_every_row_has_a_group_and_each_level_contains_the_one_before(mixed):
 
 def test_groups_depend_on_neither_order_nor_threads_nor_batches(mixed, monkeypatch):
     expected = grouped(mixed, workers=1)
-    monkeypatch.setattr(groups_module, "_PAIRS_AT_ONCE", 2)
+    monkeypatch.setattr(near_groups, "_PAIRS_AT_ONCE", 2)
     monkeypatch.setattr(shelf, "_MOST_VERSIONS_KEPT", 3)
     order = np.random.default_rng(0).permutation(len(mixed))
     shuffled = grouped([mixed[place] for place in order], workers=3)

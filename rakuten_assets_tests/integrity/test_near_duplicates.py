@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rakuten_assets.integrity.near_duplicates import HashPairs, hash_cells, iter_near_pairs, near_pairs
+from rakuten_assets.integrity import near_duplicates
+from rakuten_assets.integrity.near_duplicates import HashPairs, Nearness, iter_near_pairs, near_pairs
 
 _HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=30)
 
@@ -64,17 +65,46 @@ def test_no_pair_is_lost_where_tiles_meet(count):
     assert as_tuples(pairs) == [(i, j, 0) for n, i in enumerate(equal) for j in equal[n + 1 :]]
 
 
-@given(_HASHES)
-@settings(max_examples=40, deadline=None)
-def test_equal_hashes_collapse_and_expand_again(hashes):
-    cells = hash_cells(hashes)
-    assert [int(cells.hashes[cell]) for cell in cells.cell] == hashes
-    assert cells.hashes.tolist() == sorted(set(hashes))
+_NEAR = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 9), st.integers(0, 9)), max_size=40)
+
+
+@given(_NEAR, st.integers(0, 3), st.floats(0.1, 9.5), st.floats(0.1, 9.5))
+@settings(max_examples=100, deadline=None)
+def test_pairs_lie_near_in_every_measure(items, distance, most, most_too):
+    hashes = [item[0] for item in items]
+    measures = np.array([item[1:] for item in items], dtype=np.float64).reshape(-1, 2) * 0.1
+    nearness = Nearness(measures, (most * 0.1, most_too * 0.1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates, "_TILE_ROWS", 4)
+        patch.setattr(near_duplicates, "_TILE_COLUMNS", 8)
+        pairs = near_pairs(hashes, distance, 2, nearness)
+    assert as_tuples(pairs) == [
+        (i, j, bits)
+        for i, j, bits in brute_force(hashes, distance)
+        if (np.abs(measures[i] - measures[j]) <= nearness.limits).all()
+    ]
+
+
+def test_a_difference_of_exactly_the_limit_is_near():
+    """Where rounding decides, the tile is judged as the pair is."""
+    measures = np.array([[0.1 * place] for place in range(200)])
+    for limit in (0.1, 0.30000000000000004, 0.7):
+        pairs = near_pairs(np.zeros(200, dtype=np.uint64), 0, 1, Nearness(measures, (limit,)))
+        near = np.abs(measures - measures.T) <= limit
+        assert list(zip(pairs.left, pairs.right, strict=True)) == list(
+            zip(*np.nonzero(np.triu(near, k=1)), strict=True)
+        )
+
+
+@pytest.mark.parametrize(
+    ("measures", "limits"), [([[1.0], [np.nan]], (1.0,)), ([[1.0], [2.0]], (0.0,)), ([[1.0]], (1.0,))]
+)
+def test_impossible_measures_are_refused(measures, limits):
+    with pytest.raises(ValueError, match="measures"):
+        near_pairs([1, 2], 3, 1, Nearness(np.array(measures), limits))
 
 
 def test_many_equal_hashes_cost_no_memory_when_read_in_blocks():
-    cells = hash_cells(np.full(100_000, 7, dtype=np.uint64))
-    assert len(near_pairs(cells.hashes, 10)) == 0
     tracemalloc.start()
     found = sum(len(block) for block in iter_near_pairs(np.zeros(6000, dtype=np.uint64), 0, workers=2))
     _, peak = tracemalloc.get_traced_memory()

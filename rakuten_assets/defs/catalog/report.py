@@ -44,7 +44,8 @@ def duplicate_groups(
     images = in_manifest_order(image_manifest, image_scan)
     paths = open_catalog(settings).image_paths(images["file"])
     workers = settings.threads or usable_cores()
-    found = groups.duplicate_groups(images, paths, workers=workers, log=context.log.info)
+    memory = Storage(settings.storage, settings.shards).cache / "near_pairs"
+    found = groups.duplicate_groups(images, paths, workers=workers, memory=memory, log=context.log.info)
     result = dg.MaterializeResult(
         value=found,
         metadata=groups_metadata(found),

@@ -1,0 +1,43 @@
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+from rakuten_assets.integrity import shelf
+from rakuten_assets_tests.defs.conftest import Project
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
+    """What is decoded for a comparison on pixels from here on."""
+    done: list[bytes] = []
+    decode = shelf.small_picture
+
+    def counted(content: bytes, format_name: str, side: int):
+        done.append(content)
+        return decode(content, format_name, side)
+
+    monkeypatch.setattr(shelf, "small_picture", counted)
+    yield done
+
+
+def test_groups_made_again_are_the_same_and_compare_no_pair_again(
+    done: Project, decoded: list[bytes]
+) -> None:
+    groups = done.storage / "assets" / "duplicate_groups" / "duplicate_groups.parquet"
+    first = pd.read_parquet(groups)
+    assert (first["near_size"] > first["pixel_size"]).any()
+    groups.unlink()
+    assert done.run("duplicate_groups").success
+    pd.testing.assert_frame_equal(pd.read_parquet(groups), first)
+    assert decoded == []
+
+
+def test_without_the_cache_the_groups_are_the_same(done: Project, decoded: list[bytes]) -> None:
+    groups = done.storage / "assets" / "duplicate_groups" / "duplicate_groups.parquet"
+    first = pd.read_parquet(groups)
+    for file in (done.storage / "cache" / "near_pairs").iterdir():
+        file.unlink()
+    assert done.run("duplicate_groups").success
+    pd.testing.assert_frame_equal(pd.read_parquet(groups), first)
+    assert decoded
