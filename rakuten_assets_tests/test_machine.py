@@ -1,4 +1,7 @@
+import ctypes
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,25 @@ def test_machine_summary_says_what_a_measurement_needs() -> None:
     assert 1 <= summary["usable_cores"] <= summary["cores"]
     assert 0 < summary["usable_memory_bytes"] <= summary["memory_bytes"]
     assert all(isinstance(summary[key], str) for key in ("cpu", "os", "python"))
+
+
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="this C library cannot give memory back"
+)
+def test_free_memory_goes_back_to_the_system() -> None:
+    code = """
+import os, psutil
+from rakuten_assets.machine import release_free_memory
+rss = psutil.Process().memory_info
+blocks = [os.urandom(50_000) for _ in range(4_000)]  # 200 MB, in blocks too small for pages of their own
+last = blocks[-1]  # the end of the heap stays taken, so nothing goes back by itself
+full = rss().rss
+del blocks
+before = rss().rss
+release_free_memory()
+print(full - before, before - rss().rss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    by_itself, released = map(int, done.stdout.split())
+    assert by_itself < 50e6
+    assert released > 150e6

@@ -1,5 +1,6 @@
 """What holds for every asset alike, said once: one run over any number of shards, checks in the asset's own step."""
 
+import functools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import dagster as dg
 
 from rakuten_assets.defs.io_managers.base import PUBLISHED_AS
 from rakuten_assets.defs.verdicts import check_specs
+from rakuten_assets.machine import release_free_memory
 
 EXCLUSIVE = {"rakuten/cores": "all"}
 """Tag of a step that keeps every core busy by itself: the multiprocess executor runs one of them at a time."""
@@ -31,10 +33,15 @@ def stage_asset(
         checks: name -> description of the checks that the function reports.
         published_as: the file's name in `outputs/`.
         only_warn: names of checks that stop nothing.
-        exclusive: whether the step keeps every core busy.
+        exclusive: whether the step keeps every core busy, and fills memory that the next one could use.
     """
 
     def decorate(function: Callable[..., Iterator[Any]]) -> dg.AssetsDefinition:
+        @functools.wraps(function)
+        def then_release(*inputs: Any, **named_inputs: Any) -> Iterator[Any]:
+            yield from function(*inputs, **named_inputs)
+            release_free_memory()
+
         make = dg.asset(
             group_name=group,
             io_manager_key=io_manager,
@@ -47,6 +54,6 @@ def stage_asset(
             metadata={PUBLISHED_AS: published_as} if published_as else None,
             op_tags=EXCLUSIVE if exclusive else None,
         )
-        return make(function)
+        return make(then_release if exclusive else function)
 
     return decorate
