@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import math
 import os
 import platform
@@ -137,7 +136,6 @@ def release_free_memory() -> None:
     Between two steps of one process, so that the peak is that of the largest step and not the sum of several.
     Does nothing where the C library has no way to (all but glibc).
     """
-    gc.collect()
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

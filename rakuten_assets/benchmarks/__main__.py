@@ -63,11 +63,7 @@ def _integrity(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
 
 
 def _incremental(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
-    from rakuten_assets.benchmarks import incremental
-
-    rows = incremental.measure(_workplace(options, work), (0.0, 0.01, 0.1))
-    print(markdown_table(rows, incremental.COLUMNS))
-    return rows
+    return _reruns(options, work, (0.0, 0.01, 0.1))
 
 
 def _overhead(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
@@ -79,10 +75,14 @@ def _overhead(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
 
 
 def _full(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
-    from rakuten_assets.benchmarks import full
+    return _reruns(options, work, (0.0, 0.01))
 
-    rows = full.measure(_workplace(options, work), options.n + options.test_rows)
-    print(full.report(rows))
+
+def _reruns(options: argparse.Namespace, work: Path, shares: Sequence[float]) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import incremental
+
+    rows = incremental.measure(_workplace(options, work), options.n + options.test_rows, shares)
+    print(incremental.report(rows))
     return rows
 
 

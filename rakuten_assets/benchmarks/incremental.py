@@ -1,4 +1,7 @@
-"""What a re-run costs, against the share of images whose content changed."""
+"""The real graph from nothing, and again: what a re-run costs, against the share of images whose content changed.
+
+Also memory, and whether the extraction's pace holds from its first to its last tenth.
+"""
 
 from __future__ import annotations
 
@@ -9,42 +12,59 @@ from typing import Any
 
 from PIL import Image
 
-from rakuten_assets.benchmarks.graph import Workplace
+from rakuten_assets.benchmarks.graph import Workplace, throughput_by_tenth
+from rakuten_assets.benchmarks.tables import markdown_table
+from rakuten_assets.units import human_duration
 
 COLUMNS = {
     "name": "",
-    "changed": "images changed",
-    "seconds": "seconds",
+    "images": "images",
+    "changed": "changed",
+    "time": "time",
+    "images_per_second": "images/s",
     "share_of_first": "share of first run",
     "peak_rss_mb": "peak MB",
 }
 
 
-def measure(workplace: Workplace, shares: Sequence[float]) -> list[dict[str, Any]]:
-    """Run the graph once, then again after changing each share of the train images in turn.
+def measure(workplace: Workplace, images: int, shares: Sequence[float]) -> list[dict[str, Any]]:
+    """Run the whole graph from nothing, then again after changing each share of the train images in turn.
 
     The catalogue of `workplace` is changed: a changed image is the old one turned by 180 degrees.
 
+    Args:
+        images: how many the catalogue has, train and test.
+
     Returns:
-        One row a run: name, changed, seconds, share_of_first, peak_rss_mb.
+        One row a run: name, images, changed, seconds, time, images_per_second (all steps counted),
+        share_of_first, peak_rss_mb; the first with `rate_by_tenth`, images per second in each tenth of the extraction.
     """
-    images = sorted((workplace.catalog / "images" / "image_train").iterdir())
-    first = workplace.materialize()
-    rows = [{"name": "first run", "changed": len(images), "seconds": first.seconds, "share_of_first": 1.0}]
-    rows[0]["peak_rss_mb"] = first.peak_mb
-    for share in shares:
-        changed = turn_images(images, share)
+    train = sorted((workplace.catalog / "images" / "image_train").iterdir())
+    rows: list[dict[str, Any]] = []
+    for share in (None, *shares):
+        changed = 0 if share is None else turn_images(train, share)
         run = workplace.materialize()
         rows.append(
             {
-                "name": f"re-run, {share:.0%} changed",
+                "name": "first run" if share is None else f"re-run, {share:.0%} changed",
+                "images": images,
                 "changed": changed,
                 "seconds": run.seconds,
-                "share_of_first": run.seconds / first.seconds,
+                "time": human_duration(run.seconds),
+                "images_per_second": images / run.seconds,
+                "share_of_first": run.seconds / (rows[0]["seconds"] if rows else run.seconds),
                 "peak_rss_mb": run.peak_mb,
             }
         )
+        if share is None:
+            rows[0]["rate_by_tenth"] = throughput_by_tenth(run.stored, images)
     return rows
+
+
+def report(rows: Sequence[dict[str, Any]]) -> str:
+    """The table for a person, and the pace."""
+    pace = ", ".join(f"{rate:.0f}" for rate in rows[0]["rate_by_tenth"]) or "too short to tell"
+    return f"{markdown_table(rows, COLUMNS)}\n\nextraction by tenth of its time, images/s: {pace}"
 
 
 def turn_images(images: Sequence[Path], share: float) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
@@ -173,11 +174,16 @@ def content_version(frame: pd.DataFrame) -> str:
 
 def _text_bytes(texts: pd.Series) -> bytes:
     """Lengths (-1: missing), then texts: with the lengths, no two columns give the same bytes."""
-    present = texts.notna().to_numpy()
-    known = [str(text).encode() for text in texts[present]]
-    lengths = np.full(len(texts), -1, dtype="<i8")
-    lengths[present] = [len(text) for text in known]
-    return lengths.tobytes() + b"".join(known)
+    column = pa.array(texts, pa.large_string(), from_pandas=True)
+    if isinstance(column, pa.ChunkedArray):  # of frames that were put together
+        column = pa.concat_arrays([pa.array([], column.type), *column.chunks])
+    lengths = pc.fill_null(pc.binary_length(column), -1).to_numpy(zero_copy_only=False).astype("<i8")
+    known = column.drop_null()
+    _, ends, content = known.buffers()
+    if not len(known):
+        return bytes(lengths.tobytes())
+    places = np.frombuffer(ends, "<i8", len(known) + 1, 8 * known.offset)
+    return bytes(lengths.tobytes() + memoryview(content)[places[0] : places[-1]])
 
 
 def _read(path: str | Path | UPath, columns: tuple[str, ...], what: str) -> TextTable:

@@ -107,7 +107,7 @@ def _near_groups(
     chosen = _representatives(pixel, ascending)
     chosen = chosen[comparable.to_numpy(dtype=bool)[chosen]]
     scanned = images[["sha256", "format", *CANDIDATE_COLUMNS]].iloc[chosen]
-    roots = joined_images(scanned, [paths[position] for position in chosen], **options)
+    roots = joined_images(scanned, lambda at: paths[chosen[at]], **options)
     # Two pixel groups share a near group where their representatives do.
     joined = np.arange(int(pixel.max()) + 1 if len(pixel) else 0)
     joined[pixel[chosen]] = pixel[chosen][roots]

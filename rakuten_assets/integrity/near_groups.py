@@ -7,7 +7,7 @@ are the same with and without a memory, whatever is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +27,7 @@ _PAIRS_AT_ONCE = 1024
 
 def joined_images(
     images: pd.DataFrame,
-    paths: Sequence[Path | UPath],
+    file: Callable[[int], Path | UPath],
     *,
     distance: int,
     workers: int,
@@ -39,14 +39,14 @@ def joined_images(
     Args:
         images: `CANDIDATE_COLUMNS`, sha256 and format of the scan, one row a picture that decodes whole and is not
             blank.
-        paths: each row's file; one that is not any more what was scanned joins nothing.
+        file: the file of the row at a position; one that is not any more what was scanned joins nothing.
         distance, workers, memory, log: as of `groups.duplicate_groups`.
     """
     digests = images["sha256"].tolist()
     with ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool:
         search = _Search(
             Candidates(images[list(CANDIDATE_COLUMNS)], distance),
-            PictureShelf(paths, digests, images["format"].tolist(), pool),
+            PictureShelf(file, digests, images["format"].tolist(), pool),
             VerdictMemory(memory, verdict_basis(), digests, log),
             DisjointSets(len(images)),
         )

@@ -46,6 +46,8 @@ _FORMATS_BY_SUFFIX = {
 # An image of more pixels takes its turn, so that several workers never hold several giants at once: 24 MB of
 # pixels or more, and as much again for the coefficients of a progressive JPEG.
 _GIANT_PIXELS = 8_000_000
+# Without waiting: a named pipe would otherwise keep its reader until someone writes.
+_READ_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class ImageRecord(NamedTuple):
@@ -117,16 +119,22 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
     `file_too_large` (refused by its size, without reading it)."""
     size = 0
     try:
-        with open(path, "rb", 0, opener=_at_once) if is_local(path) else path.open("rb") as file:
-            if is_local(path):
-                status = os.fstat(file.fileno())
+        if is_local(path):
+            # The bare system calls: an open file object costs as much again, which counts where nothing is decoded.
+            descriptor = os.open(path, _READ_AT_ONCE)
+            try:
+                status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
                     raise UndecodableImageError(Reason.UNREADABLE_FILE, f"{path} is not a regular file")
                 size = status.st_size
-            else:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(0)
+                check_bytes(size, limits)
+                return _read(descriptor, size)
+            finally:
+                os.close(descriptor)
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
             check_bytes(size, limits)
+            file.seek(0)
             content: bytes = file.read(size)
             return content
     except (FileNotFoundError, NotADirectoryError):
@@ -139,9 +147,12 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
         return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
 
 
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a named pipe would otherwise keep its reader until someone writes."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def _read(descriptor: int, size: int) -> bytes:
+    """Up to `size` bytes; one call of the system gives fewer than asked for where the file is huge."""
+    content = os.read(descriptor, size)
+    while len(content) < size and (more := os.read(descriptor, size - len(content))):
+        content += more
+    return content
 
 
 def record_of_content(

@@ -65,7 +65,7 @@ def scan_images(
         A frame of `SCAN_SCHEMA`: one row a file, in the order of `files`, index 0..n-1. A file that is
         missing or damaged is a row like any other.
     """
-    scan = _Scan(list(files), limits, known)
+    scan = _Scan(files, limits, known)
     KERNELS.expect(len(files) - len(scan.known))
     workers = max(1, min(workers, len(files)))
     with ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool:
@@ -83,7 +83,9 @@ def scan_images(
 class _Scan:
     """What the workers of one scan share."""
 
-    def __init__(self, files: list[Path | UPath], limits: DecodeLimits, known: pd.DataFrame | None) -> None:
+    def __init__(
+        self, files: Sequence[Path | UPath], limits: DecodeLimits, known: pd.DataFrame | None
+    ) -> None:
         self.known = _KnownRows(known)
         self.stop = threading.Event()
         self._files, self._limits = files, limits

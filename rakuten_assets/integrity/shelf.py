@@ -41,20 +41,24 @@ class PictureShelf:
     """Small pictures of images that a scan has found whole, by position.
 
     Args:
-        files: each image's file.
+        file: the file of the image at a position.
         sha256: of each file's bytes, as scanned: a file that changed since is like no other.
         formats: Pillow's name of each file's format.
         pool: threads that read and decode.
     """
 
     def __init__(
-        self, files: Sequence[Path | UPath], sha256: Sequence[str], formats: Sequence[str], pool: Executor
+        self,
+        file: Callable[[int], Path | UPath],
+        sha256: Sequence[str],
+        formats: Sequence[str],
+        pool: Executor,
     ) -> None:
-        self._files, self._sha256, self._formats, self._pool = files, sha256, formats, pool
+        self._file, self._sha256, self._formats, self._pool = file, sha256, formats, pool
         self._versions: dict[int, Pictures] = {}
-        self._outlines = np.zeros((len(files), OUTLINE_SIDE, OUTLINE_SIDE, 3), np.uint8)
-        self._read = np.zeros(len(files), bool)
-        self._whole = np.zeros(len(files), bool)
+        self._outlines = np.zeros((len(sha256), OUTLINE_SIDE, OUTLINE_SIDE, 3), np.uint8)
+        self._read = np.zeros(len(sha256), bool)
+        self._whole = np.zeros(len(sha256), bool)
 
     def possible(self, left: Positions, right: Positions) -> npt.NDArray[np.bool_]:
         """Whether the outlines of each pair leave it possible that they show the same picture, bool (n,)."""
@@ -76,7 +80,7 @@ class PictureShelf:
     def unchanged(self, left: Positions, right: Positions) -> npt.NDArray[np.bool_]:
         """Whether both files of each pair are still as scanned, bool (n,). They are read, and not decoded."""
         wanted = np.union1d(left, right)
-        unchanged = np.zeros(len(self._files), dtype=bool)
+        unchanged = np.zeros(len(self._sha256), dtype=bool)
         unchanged[wanted] = list(self._pool.map(lambda at: self._bytes(at) is not None, wanted.tolist()))
         return unchanged[left] & unchanged[right]
 
@@ -128,7 +132,7 @@ class PictureShelf:
         return versions(small_picture(content, self._formats[at], _PICTURE_SIDE))
 
     def _bytes(self, at: int) -> bytes | None:
-        return unchanged_bytes(self._files[at], self._sha256[at])
+        return unchanged_bytes(self._file(at), self._sha256[at])
 
 
 def verdict_basis() -> dict[str, Any]:

@@ -237,6 +237,16 @@ def test_a_version_does_not_change_from_release_to_release() -> None:
     assert content_version(frame) == "a95d351dad4f99a72e1477875aad4bd49bfd89c6f3aeba09e53b6d68716732aa"
 
 
+@pytest.mark.parametrize("dtype", ["str", "object", "string"])
+def test_a_version_does_not_depend_on_how_a_frame_was_put_together(dtype: str) -> None:
+    whole = pd.DataFrame({"text": pd.Series(["é", None, "", "xyz", None], dtype=dtype)})
+    parts = pd.concat([whole.iloc[:2], whole.iloc[2:2], whole.iloc[2:]])
+    longer = pd.concat([whole.iloc[3:], whole]).iloc[2:]
+    assert content_version(parts) == content_version(longer) == content_version(whole)
+    assert content_version(parts.iloc[1:2]) == content_version(whole.iloc[1:2].astype("str"))
+    assert content_version(parts.iloc[:0]) == content_version(whole.iloc[:0].astype("str"))
+
+
 texts = st.one_of(st.none(), st.text(st.characters(codec="utf-8"), max_size=4))
 columns = st.lists(st.tuples(texts, texts, st.one_of(st.none(), st.integers(0, 3))), min_size=1, max_size=4)
 

@@ -105,7 +105,9 @@ def test_a_missing_folder_and_a_file_as_folder_are_told_apart(tmp_path: Path) ->
 def test_image_paths_keep_their_order(tables: SmallTables, write_catalog: WriteCatalog) -> None:
     root = write_catalog(tables)
     names = [f"image_test/{image_file_name(2001, 4001)}", f"image_train/{image_file_name(1001, 3001)}"]
-    assert find_catalog(root).image_paths(names) == [root / "images" / name for name in names]
+    paths = find_catalog(root).image_paths(names)
+    expected = [root / "images" / name for name in names]
+    assert (list(paths), paths[-1], list(paths[1:])) == (expected, expected[1], expected[1:])
 
 
 @pytest.mark.parametrize(

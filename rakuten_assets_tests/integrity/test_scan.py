@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import threading
@@ -146,13 +145,10 @@ def test_bytes_and_hash_are_those_of_the_file(folder: Path) -> None:
 
 
 def test_a_too_large_file_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Sealed(io.FileIO):
-        def read(self, size: int | None = -1) -> bytes:
-            raise AssertionError("it was read")
+    def sealed(descriptor: int, size: int) -> bytes:
+        raise AssertionError("it was read")
 
-    monkeypatch.setattr(
-        "rakuten_assets.integrity.record.open", lambda path, *_, **__: Sealed(path), raising=False
-    )
+    monkeypatch.setattr("rakuten_assets.integrity.record.os.read", sealed)
     (row,) = scan_images([folder / "large.jpg"], LIMITS, workers=1).itertuples()
     assert (row.reason, row.bytes) == ("file_too_large", len(PLAIN) + 200_000)
     with pytest.raises(AssertionError, match="it was read"):
@@ -296,13 +292,25 @@ def test_a_pipe_does_not_hang_the_scan(tmp_path: Path) -> None:
     assert (row.reason, row.status) == ("unreadable_file", "unreadable")
 
 
-def test_a_forbidden_file_is_a_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refusing(path: Path, *rest: Any, **options: Any) -> object:
-        if path.name == "twin.jpg":
-            raise PermissionError(13, "Permission denied", str(path))
-        return io.open(path, *rest, **options)  # noqa: UP020
+def test_a_file_that_comes_in_pieces_is_read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = os.read
+    monkeypatch.setattr(
+        "rakuten_assets.integrity.record.os.read",
+        lambda descriptor, size: original(descriptor, min(size, 1000)),
+    )
+    (row,) = scan_images([folder / "plain.jpg"], LIMITS, workers=1).itertuples()
+    assert (row.status, row.bytes) == ("ok", len(PLAIN))
 
-    monkeypatch.setattr("rakuten_assets.integrity.record.open", refusing, raising=False)
+
+def test_a_forbidden_file_is_a_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = os.open
+
+    def refusing(path: Any, *rest: Any) -> int:
+        if Path(path).name == "twin.jpg":
+            raise PermissionError(13, "Permission denied", str(path))
+        return original(path, *rest)
+
+    monkeypatch.setattr("rakuten_assets.integrity.record.os.open", refusing)
     frame = scan_images([folder / "plain.jpg", folder / "twin.jpg"], LIMITS, workers=1)
     assert list(frame["reason"]) == ["", "unreadable_file"]
     assert frame.loc[1, "detail"] == f"{folder / 'twin.jpg'}: Permission denied"
@@ -339,11 +347,11 @@ def test_an_interrupt_ends_the_scan_and_its_threads(
 
     def counting(path: Path, limits: DecodeLimits) -> object:
         read.append(path)
+        if len(read) == len(many):
+            os.kill(os.getpid(), signal.SIGINT)
         return original(path, limits)
 
     monkeypatch.setattr(scan, "read_image_file", counting)
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         scan_images(many * 100, LIMITS, workers=2)
