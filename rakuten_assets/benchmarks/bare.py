@@ -1,11 +1,13 @@
 """The work of the graph by the lower floor alone: what a script without an orchestrator would do.
 
 `python -m rakuten_assets.benchmarks.bare` reads the same `RAKUTEN_*` settings as the graph and writes matrices to
-`<storage>/outputs`. The difference between its wall time and the graph's is what Dagster costs (and buys: lineage,
-checks, pictures, partitions).
+`<storage>/outputs`; with `--model` it only converts the model. The difference between its wall time and the graph's
+is what Dagster costs (and buys: lineage, checks, pictures, partitions).
 """
 
 from __future__ import annotations
+
+import sys
 
 import pandas as pd
 
@@ -28,6 +30,10 @@ from rakuten_assets.storage import scratch_folder
 
 def main() -> None:
     settings = Settings.load()
+    if "--model" in sys.argv[1:]:
+        with Extractor.open(settings) as extractor:
+            extractor.open_engine()
+        return
     folder = open_catalog(settings)
     x_train, x_test = read_products(folder.x_train, "train"), read_products(folder.x_test, "test")
     y_train = read_labels(folder.y_train)

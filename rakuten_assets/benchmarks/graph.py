@@ -66,6 +66,10 @@ class Workplace:
         command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
         return self.run([*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"])
 
+    def convert_model(self) -> Run:
+        """Prepare the backbone for the engine, as the first run of a storage does before its first image."""
+        return self.run(["-m", "rakuten_assets.benchmarks.bare", "--model"])
+
     def extract_bare(self) -> Run:
         """The same work by the lower floor alone."""
         return self.run(["-m", "rakuten_assets.benchmarks.bare"])

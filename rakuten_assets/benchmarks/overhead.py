@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from rakuten_assets.benchmarks.graph import Run, Workplace
-from rakuten_assets.dataset.synthetic import generate_catalog
 
 COLUMNS = {
     "name": "",
@@ -35,7 +34,8 @@ def measure(workplace: Workplace, images: int, rounds: int) -> list[dict[str, An
         Two rows: name, images, seconds (median), overhead (share of the script's time), peak_rss_mb.
     """
     bare_place = replace(workplace, storage=workplace.storage.with_name("storage-bare"))
-    _convert_model(workplace, bare_place)
+    workplace.convert_model()
+    bare_place.convert_model()
     graph_runs: list[Run] = []
     bare_runs: list[Run] = []
     for _ in range(max(rounds, 1)):
@@ -57,19 +57,6 @@ def measure(workplace: Workplace, images: int, rounds: int) -> list[dict[str, An
             }
         )
     return rows
-
-
-def _convert_model(*workplaces: Workplace) -> None:
-    """Give each workplace the converted model, made by the script on a handful of images: no part of either."""
-    first = workplaces[0]
-    catalog = first.catalog.with_name("catalog-small")
-    generate_catalog(catalog, train_rows=54, test_rows=8)
-    small = replace(first, catalog=catalog, storage=first.storage.with_name("storage-small"))
-    small.extract_bare()
-    for workplace in workplaces:
-        shutil.copytree(
-            small.storage / "cache" / "models", workplace.storage / "cache" / "models", dirs_exist_ok=True
-        )
 
 
 def _forget(workplace: Workplace) -> None:

@@ -63,7 +63,9 @@ def test_the_graph_is_run_again_and_again(tmp_path: Path) -> None:
     small = ("--n", "100", "--test-rows", "16", "--shards", "1")
     done = run("full", *small, "--work", str(tmp_path / "work"), "--json", str(result))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    first, again, changed = json.loads(result.read_text())
+    model, first, shards, again, changed = json.loads(result.read_text())
+    assert 0 < shards["seconds"] < again["seconds"]
+    assert model["images"] is None and model["seconds"] > 0
     assert [row["images"] for row in (first, again, changed)] == [116] * 3
     assert first["share_of_first"] == 1
     assert again["share_of_first"] == pytest.approx(again["seconds"] / first["seconds"])
