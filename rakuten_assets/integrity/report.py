@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -159,26 +158,23 @@ def duplicates_table(groups: pd.DataFrame) -> pd.DataFrame:
 _DUPLICATE_COLUMNS = ("level", "group", "size", "classes", "keep", *IDENTITY_COLUMNS)
 
 
-def report_files(report: IntegrityReport) -> dict[str, bytes]:
-    """The report as files: name -> content. The same report gives the same bytes."""
+def report_files(report: IntegrityReport) -> Iterator[tuple[str, bytes]]:
+    """The report as files: name and content, each made when it is asked for. The same report gives the same bytes."""
     from rakuten_assets.integrity.page import report_html
 
-    return {
-        IMAGES_FILE: _parquet_bytes(report.images),
-        SUMMARY_FILE: (
-            json.dumps(report.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        ).encode(),
-        FINDINGS_FILE: csv_bytes(report.findings),
-        DUPLICATES_FILE: csv_bytes(report.duplicates),
-        HTML_FILE: report_html(report).encode(),
-    }
+    yield IMAGES_FILE, _parquet_bytes(report.images)
+    summary = json.dumps(report.summary, indent=2, ensure_ascii=False, allow_nan=False)
+    yield SUMMARY_FILE, f"{summary}\n".encode()
+    yield FINDINGS_FILE, csv_bytes(report.findings)
+    yield DUPLICATES_FILE, csv_bytes(report.duplicates)
+    yield HTML_FILE, report_html(report).encode()
 
 
 def write_report(report: IntegrityReport, folder: Path | UPath) -> list[Path | UPath]:
     """Write the report's files into `folder`, each atomically; the page comes last, when all it links to is there."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, content in report_files(report).items():
+    for name, content in report_files(report):
         write_bytes(folder / name, content)
         written.append(folder / name)
     return written
@@ -197,6 +193,7 @@ def summary_markdown(report: IntegrityReport) -> str:
 
 
 def _parquet_bytes(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer, compression="zstd")
-    return buffer.getvalue()
+    stream = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), stream, compression="zstd")
+    content: bytes = stream.getvalue().to_pybytes()
+    return content
