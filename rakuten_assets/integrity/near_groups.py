@@ -22,7 +22,7 @@ from rakuten_assets.integrity.near_duplicates import Positions
 from rakuten_assets.integrity.shelf import PictureShelf, verdict_basis
 from rakuten_assets.integrity.verdict_memory import VerdictMemory
 
-_PAIRS_AT_ONCE = 1024
+_PAIRS_AT_ONCE = 512
 
 
 def joined_images(

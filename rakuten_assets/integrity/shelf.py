@@ -31,9 +31,9 @@ from rakuten_assets.integrity.verification import (
     versions,
 )
 
-_MOST_VERSIONS_KEPT = 4096  # 60 MiB
+_MOST_VERSIONS_KEPT = 1024  # 15 MiB
 _PICTURE_SIDE = 96
-_PAIRS_A_TASK = 256
+_PAIRS_A_TASK = 128
 _FILES_A_TASK = 4
 
 
