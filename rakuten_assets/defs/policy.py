@@ -33,12 +33,13 @@ def stage_asset(
         checks: name -> description of the checks that the function reports.
         published_as: the file's name in `outputs/`.
         only_warn: names of checks that stop nothing.
-        exclusive: whether the step keeps every core busy, and fills memory that the next one could use.
+        exclusive: whether the step keeps every core busy, or fills memory that another one could use.
     """
 
     def decorate(function: Callable[..., Iterator[Any]]) -> dg.AssetsDefinition:
         @functools.wraps(function)
         def then_release(*inputs: Any, **named_inputs: Any) -> Iterator[Any]:
+            release_free_memory()  # what loading the inputs left behind
             yield from function(*inputs, **named_inputs)
             release_free_memory()
 

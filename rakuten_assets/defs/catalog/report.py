@@ -19,7 +19,7 @@ from rakuten_assets.integrity.validation import (
     report_verdicts,
     summary_version,
 )
-from rakuten_assets.machine import usable_cores
+from rakuten_assets.machine import release_free_memory, usable_cores
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 
@@ -54,7 +54,7 @@ def duplicate_groups(
     yield from publish(context, result, [groups_complete(found, images)])
 
 
-@stage_asset("catalog", "json", {"html", "json"}, REPORT_CHECKS, only_warn=REPORT_CHECKS)
+@stage_asset("catalog", "json", {"html", "json"}, REPORT_CHECKS, only_warn=REPORT_CHECKS, exclusive=True)
 def integrity_report(
     context: dg.AssetExecutionContext,
     image_manifest: pd.DataFrame,
@@ -71,6 +71,7 @@ def integrity_report(
     from rakuten_assets.integrity.report import build_report, write_report
 
     images = in_manifest_order(image_manifest, image_scan)
+    release_free_memory()
     folder = open_catalog(settings)
     report = build_report(
         images,
@@ -81,6 +82,7 @@ def integrity_report(
         compare_with_real=not settings.is_synthetic,
         workers=settings.threads or usable_cores(),
     )
+    release_free_memory()
     written = write_report(report, Storage(settings.storage, settings.shards).output_file("integrity_report"))
     result = dg.MaterializeResult(
         value=report.summary,
