@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rakuten_assets.benchmarks.memory import PeakMemory
+from rakuten_assets.benchmarks.memory import run_watched
 from rakuten_assets.dataset.sharding import shard_keys
 
 _SECONDS_BETWEEN_LOOKS = 1.0
@@ -80,21 +78,10 @@ class Workplace:
         Raises:
             RuntimeError: the command failed; with the end of what it printed.
         """
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=dict(self.environment()),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        watch = _StoreWatch(self.storage / "cache" / "rows", started)
-        with PeakMemory(process.pid) as memory, watch:
-            output, _ = process.communicate()
-        seconds = time.perf_counter() - started
-        if process.returncode:
-            raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{output[-4000:]}")
-        return Run(seconds, memory.peak_mb, tuple(watch.seen))
+        watch = _StoreWatch(self.storage / "cache" / "rows", time.perf_counter())
+        with watch:
+            seconds, peak_mb, _ = run_watched(arguments, self.environment())
+        return Run(seconds, peak_mb, tuple(watch.seen))
 
 
 class _StoreWatch:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from rakuten_assets.benchmarks.memory import PeakMemory
+from rakuten_assets.benchmarks.memory import run_watched
 from rakuten_assets.benchmarks.tables import markdown_table
 from rakuten_assets.integrity.decoding import DecodeLimits
 from rakuten_assets.integrity.findings import KINDS
@@ -125,32 +123,15 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
 
 def _peer(folder: Path, workers: int) -> Measured:
     command = ["-m", "rakuten_assets.benchmarks.peer_cleanvision", str(folder), "--workers", str(workers)]
-    seconds, peak_mb, output = _timed_process(command)
+    seconds, peak_mb, output = run_watched(command)
     return Measured(seconds, peak_mb, json.loads(output.splitlines()[-1])["issues"])
 
 
 def _ours(folder: Path, workers: int, out: Path) -> Measured:
     command = ["-m", "rakuten_assets.integrity", str(folder), "--workers", str(workers), "--out", str(out)]
-    seconds, peak_mb, _ = _timed_process(command)
+    seconds, peak_mb, _ = run_watched(command)
     findings = json.loads((out / SUMMARY_FILE).read_bytes())["findings"]
     return Measured(seconds, peak_mb, {kind: about["rows"] for kind, about in findings.items()})
-
-
-def _timed_process(arguments: Sequence[str]) -> tuple[float, float, str]:
-    """Seconds, peak memory in MB and the standard output of a Python command.
-
-    Raises:
-        RuntimeError: it failed; with the end of what it said.
-    """
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with PeakMemory(process.pid) as memory:
-        output, said = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{said[-2000:]}")
-    return time.perf_counter() - started, memory.peak_mb, output
 
 
 def _pillow_loop(files: Sequence[Path]) -> Measured:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 import psutil
@@ -57,3 +61,35 @@ class PeakMemory:
             self.peak_mb = max(self.peak_mb, tree_rss_mb(self._root))
             if self._stopped.wait(_SECONDS_BETWEEN_SAMPLES):
                 return
+
+
+def run_watched(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> tuple[float, float, str]:
+    """Run a Python command in a process of its own.
+
+    Args:
+        arguments: what follows `python`.
+        environment: its variables; default: those of this process.
+
+    Returns:
+        Wall seconds from start to exit, peak memory of all its processes together in MB, and its standard output.
+
+    Raises:
+        RuntimeError: the command failed; with the end of what it printed.
+    """
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=None if environment is None else dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with PeakMemory(process.pid) as memory:
+        output, said = process.communicate()
+    seconds = time.perf_counter() - started
+    if process.returncode:
+        end = (output + said)[-4000:]
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{end}")
+    return seconds, memory.peak_mb, output

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rakuten_assets.dataset.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.settings import SEEDED, Settings
 
-DATA_SET_IMAGES = 98_728
+DATA_SET_IMAGES = FULL_TRAIN_ROWS + FULL_TEST_ROWS
 Features = npt.NDArray[np.float32]
 Extract = Callable[[Sequence[Path]], tuple[Features, float]]
 

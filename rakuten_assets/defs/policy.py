@@ -11,7 +11,7 @@ from rakuten_assets.defs.verdicts import check_specs
 from rakuten_assets.machine import release_free_memory
 
 EXCLUSIVE = {"rakuten/cores": "all"}
-"""Tag of a step that keeps every core busy by itself: the multiprocess executor runs one of them at a time."""
+"""Tag of a step that keeps every core busy, or fills memory: the multiprocess executor runs one of them at a time."""
 
 
 def stage_asset(

@@ -35,25 +35,13 @@ _MOST = {"brightness": 20.0, "contrast": 10.0, "saturation": 15.0, "entropy": 2.
 _MOST_SHAPE = 0.05  # of log(width / height)
 
 
-def candidate_pairs(
-    images: pd.DataFrame, distance: int = DEFAULT_DISTANCE, workers: int = 1
-) -> Iterator[tuple[Positions, Positions]]:
-    """Positions of pairs worth a look, in blocks of bounded size: each pair once, the smaller position first.
+class Candidates:
+    """Which pairs of images are candidates: `pairs()` finds all of them, `among()` judges given ones alike.
 
     Args:
         images: `CANDIDATE_COLUMNS` of the scan, one row an image that decodes whole; blank ones do not belong
             here: a constant picture resembles every other one.
         distance: most bits in which perceptual hashes may differ.
-        workers: threads of the hash search.
-    """
-    return Candidates(images, distance).pairs(workers)
-
-
-class Candidates:
-    """Which pairs of images are candidates: `pairs()` finds all of them, `among()` judges given ones alike.
-
-    Args:
-        images, distance: as of `candidate_pairs`.
     """
 
     def __init__(self, images: pd.DataFrame, distance: int = DEFAULT_DISTANCE) -> None:
@@ -68,7 +56,10 @@ class Candidates:
         self._nearness = Nearness(measures, (*_MOST.values(), _MOST_SHAPE))
 
     def pairs(self, workers: int = 1) -> Iterator[tuple[Positions, Positions]]:
-        """All candidates, in blocks, none empty; see `candidate_pairs`."""
+        """All candidates in blocks of bounded size, none empty: positions, each pair once, the smaller one first.
+
+        `workers`: threads of the hash search.
+        """
         measured = self._measured
         nearness = Nearness(self._nearness.measures[measured], self._nearness.limits)
         for found in iter_near_pairs(self._phash[measured], self._distance, workers, nearness):

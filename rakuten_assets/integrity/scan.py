@@ -124,16 +124,13 @@ class _Scan:
 
     def frame(self) -> pd.DataFrame:
         """The rows of all files, once they are finished."""
-        reused = [record for record in self._records if isinstance(record, int)]
-        scanned = [record for record in self._records if isinstance(record, ImageRecord)]
-        if not reused:
-            return scan_frame(scanned)
-        rows = pd.concat(
-            [self.known.rows(reused), scan_frame(scanned)] if scanned else [self.known.rows(reused)]
-        )
-        of_known = np.array([isinstance(record, int) for record in self._records])
-        place = np.where(of_known, np.cumsum(of_known) - 1, len(reused) + np.cumsum(~of_known) - 1)
-        return rows.take(place).reset_index(drop=True)
+        reused = {at: record for at, record in enumerate(self._records) if isinstance(record, int)}
+        scanned = {at: record for at, record in enumerate(self._records) if isinstance(record, ImageRecord)}
+        parts = [
+            self.known.rows(list(reused.values())).set_axis(list(reused), axis=0),
+            scan_frame(list(scanned.values())).set_axis(list(scanned), axis=0),
+        ]
+        return pd.concat(parts).sort_index().reset_index(drop=True)
 
     def _record(self, path: Path | UPath, workspace: Workspace) -> ImageRecord | int:
         content = read_image_file(path, self._limits)
@@ -175,7 +172,7 @@ class _KnownRows:
         return row
 
     def rows(self, places: Sequence[int]) -> pd.DataFrame:
-        return typed(self._frame.take(np.asarray(places)))
+        return typed(self._frame.take(np.asarray(places, dtype=np.int64)))
 
 
 def _holds(pixels: int, format_name: str, suffix: str, limits: DecodeLimits) -> bool:

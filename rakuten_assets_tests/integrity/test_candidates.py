@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rakuten_assets.integrity import near_duplicates
-from rakuten_assets.integrity.candidates import Candidates, candidate_pairs
+from rakuten_assets.integrity.candidates import Candidates
 from rakuten_assets_tests.integrity.gallery import scan_table
 
 
 def found(images: pd.DataFrame, distance: int) -> list[tuple[int, int]]:
     blocks = [
         pair
-        for left, right in candidate_pairs(images, distance, workers=2)
+        for left, right in Candidates(images, distance).pairs(workers=2)
         for pair in zip(left.tolist(), right.tolist(), strict=True)
     ]
     assert len(blocks) == len(set(blocks)), "a pair came twice"
@@ -74,7 +74,7 @@ def test_blocks_stay_small_however_many_are_alike(monkeypatch):
     monkeypatch.setattr(near_duplicates, "_TILE_ROWS", 8)
     monkeypatch.setattr(near_duplicates, "_TILE_COLUMNS", 100)
     same = {"phash": 5, "dhash": 5} | dict.fromkeys(("brightness", "contrast", "saturation", "entropy"), 50.0)
-    blocks = [len(left) for left, _ in candidate_pairs(scan_table(400, **same))]
+    blocks = [len(left) for left, _ in Candidates(scan_table(400, **same)).pairs()]
     assert sum(blocks) == 400 * 399 // 2
     assert max(blocks) <= 800
 

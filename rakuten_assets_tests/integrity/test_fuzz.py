@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.measures import measure_pixels
+from rakuten_assets.integrity.measures import KERNELS, measure_pixels
 from rakuten_assets.integrity.reasons import REMARKS, Reason
 from rakuten_assets.integrity.scan import scan_images
 from rakuten_assets_tests.integrity.pictures import encoded, flat_jpeg, noise, pillow_rgb, smooth, with_size
@@ -166,7 +166,7 @@ def mutants(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def scanned(mutants: list[Path]) -> pd.DataFrame:
-    scan_images(mutants[:1], LIMITS, workers=1)  # compiled
+    KERNELS.compiled()
     before, started = _peak_memory(), time.monotonic()
     frame = scan_images(mutants, LIMITS, workers=2)
     assert time.monotonic() - started < 60, "something hangs"

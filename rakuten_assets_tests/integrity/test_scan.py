@@ -22,6 +22,7 @@ from upath import UPath
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.integrity import record, scan
 from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.integrity.measures import KERNELS
 from rakuten_assets.integrity.record import ImageRecord
 from rakuten_assets.integrity.scan import SCAN_SCHEMA, SCAN_VERSION, scan_images
 from rakuten_assets.integrity.schema import SCAN_COLUMNS, column_descriptions, scan_frame
@@ -341,7 +342,7 @@ def many(tmp_path: Path) -> list[Path]:
 def test_an_interrupt_ends_the_scan_and_its_threads(
     many: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan_images(many[:1], LIMITS, workers=1)  # compiled
+    KERNELS.compiled()
     read: list[object] = []
     original = scan.read_image_file
 
