@@ -32,11 +32,19 @@ class CompiledKernels:
         """Say that so many images are about to come: a long run then has its kernels from the start."""
         self._announced += max(images, 0)
 
+    def prepare(self) -> None:
+        """Compile now where what is announced is worth it.
+
+        For the thread that starts the others: they would get little done meanwhile, and here Ctrl-C interrupts it.
+        """
+        if self._worth():
+            self.compiled()
+
     def count(self) -> bool:
         """Count one image: whether kernels are to serve it. While one thread compiles, the others do without."""
         self._seen += 1
         self._announced -= self._announced > 0
-        return self._seen + self._announced >= self._worth_from and not self._compiling.locked()
+        return self._worth() and not self._compiling.locked()
 
     def compiled(self) -> ModuleType:
         """The module, compiled now if it is not yet."""
@@ -45,3 +53,6 @@ class CompiledKernels:
                 if self._module is None:
                     self._module = importlib.import_module(self._name)
         return self._module
+
+    def _worth(self) -> bool:
+        return self._seen + self._announced >= self._worth_from

@@ -44,6 +44,35 @@ def test_a_long_run_has_its_kernels_from_the_start() -> None:
     assert kernels.compiled().sqrt(4) == 2
 
 
+def test_kernels_are_prepared_only_where_it_is_worth_it(slow_module: str) -> None:
+    import builtins
+
+    builtins.go_on.set()  # type: ignore[attr-defined]
+    kernels = CompiledKernels(slow_module, worth_from=10)
+    kernels.expect(9)
+    kernels.prepare()
+    assert builtins.imports == []  # type: ignore[attr-defined]
+    kernels.expect(1)
+    kernels.prepare()
+    kernels.prepare()
+    assert builtins.imports == [1]  # type: ignore[attr-defined]
+
+
+def test_an_interrupted_compilation_is_done_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "interrupted_kernels_for_a_test"
+    (tmp_path / f"{name}.py").write_text(
+        "import builtins\nbuiltins.tries.append(1)\nif len(builtins.tries) == 1:\n    raise KeyboardInterrupt\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("builtins.tries", [], raising=False)
+    kernels = CompiledKernels(name, worth_from=1)
+    kernels.expect(1)
+    with pytest.raises(KeyboardInterrupt):
+        kernels.prepare()
+    assert kernels.count()
+    assert kernels.compiled() is sys.modules.pop(name)
+
+
 def test_while_one_thread_compiles_the_others_do_without(slow_module: str) -> None:
     import builtins
 

@@ -62,6 +62,18 @@ def _integrity(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _scan(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import integrity
+
+    if options.images is None:
+        _generate(work, options.n, options.test_rows)
+    files = _image_files(options.images or work / "catalog" / "images")
+    rows = integrity.compare_scan(files, options.rounds, options.workers)
+    print(f"{len(files):,} images")
+    print(markdown_table(rows, integrity.COLUMNS))
+    return rows
+
+
 def _incremental(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return _reruns(options, work, (0.0, 0.01, 0.1))
 
@@ -97,7 +109,10 @@ def _images(options: argparse.Namespace, work: Path) -> list[Path]:
     """The images of `--images`, or of a synthetic catalogue without faults."""
     if options.images is None:
         _generate(work, options.n + 64, 16, faults=False)
-    folder = options.images or work / "catalog" / "images"
+    return _image_files(options.images or work / "catalog" / "images")
+
+
+def _image_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
@@ -155,6 +170,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
     command = add("integrity", "the integrity report beside cleanvision", _integrity, 2000, 2)
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
+    command = add(
+        "scan", "the scan beside a loop of Pillow's load(), full-size catalogue", _scan, FULL_TRAIN_ROWS, 1
+    )
+    command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
+    command.add_argument("--test-rows", type=int, default=FULL_TEST_ROWS, help=f"default: {FULL_TEST_ROWS:,}")
     for name, help_text, measure, n, rounds in (
         ("incremental", "a re-run's cost against the share of changed images", _incremental, 5000, 1),
         ("overhead", "what Dagster adds to the bare work", _overhead, 20_000, 1),

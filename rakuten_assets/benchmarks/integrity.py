@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import statistics
@@ -75,37 +76,72 @@ def compare(folder: Path, files: Sequence[Path], rounds: int, workers: int) -> l
     """
     if importlib.util.find_spec("cleanvision") is None:
         raise ModuleNotFoundError("cleanvision is not installed: pip install -e '.[benchmarks]'")
-    limits = DecodeLimits(max_file_bytes=50_000_000, max_pixels=50_000_000)
     with tempfile.TemporaryDirectory() as out:
-        contestants: dict[str, Callable[[], Measured]] = {
-            "cleanvision, whole report": lambda: _peer(folder, workers),
-            # A new folder each time: an earlier report in the same one would spare it the decoding.
-            "ours, whole report": lambda: _ours(folder, workers, Path(tempfile.mkdtemp(dir=out))),
-            "Pillow load() loop, one thread": lambda: _pillow_loop(files),
-            "ours, scan alone": lambda: _scan(files, limits, workers),
-        }
-        KERNELS.compiled()  # as in a long run; the whole report above pays for what it compiles
-        KERNELS.expect(10 * len(files) * max(rounds, 1))
-        taken: dict[str, list[Measured]] = {name: [] for name in contestants}
-        for _ in range(rounds):
-            for name, measure in contestants.items():
-                taken[name].append(measure())
+        reports = _in_turn(
+            {
+                "cleanvision, whole report": lambda: _peer(folder, workers),
+                # A new folder each time: an earlier report in the same one would spare it the decoding.
+                "ours, whole report": lambda: _ours(folder, workers, Path(tempfile.mkdtemp(dir=out))),
+            },
+            rounds,
+            len(files),
+        )
+    KERNELS.compiled()  # as in a long run; the whole report above pays for what it compiles
+    KERNELS.expect(10 * len(files) * max(rounds, 1))
+    return reports + compare_scan(files, rounds, workers)
+
+
+def compare_scan(files: Sequence[Path], rounds: int, workers: int) -> list[dict[str, Any]]:
+    """Measure the scan beside a plain loop of Pillow's `load()`, both inside this process.
+
+    Half of the loop comes before the scan and half after it, so that a machine that speeds up or slows down meanwhile
+    does so for both.
+
+    Returns:
+        Two rows as from `compare`.
+    """
+    limits = DecodeLimits(max_file_bytes=50_000_000, max_pixels=50_000_000)
+    half = len(files) // 2
+    seconds: dict[str, list[float]] = {"Pillow load() loop, one thread": [], "ours, scan alone": []}
+    for _ in range(rounds):
+        times = [
+            _seconds(lambda: _pillow_loop(files[:half])),
+            _seconds(lambda: scan_images(files, limits, workers)),
+            _seconds(lambda: _pillow_loop(files[half:])),
+        ]
+        for taken, one in zip(seconds.values(), (times[0] + times[2], times[1]), strict=True):
+            taken.append(one)
+    measured = {name: [Measured(one) for one in taken] for name, taken in seconds.items()}
+    return _rows(measured, len(files))
+
+
+def _in_turn(
+    contestants: Mapping[str, Callable[[], Measured]], rounds: int, images: int
+) -> list[dict[str, Any]]:
+    taken: dict[str, list[Measured]] = {name: [] for name in contestants}
+    for _ in range(rounds):
+        for name, measure in contestants.items():
+            taken[name].append(measure())
+    return _rows(taken, images)
+
+
+def _rows(measured: Mapping[str, Sequence[Measured]], images: int) -> list[dict[str, Any]]:
+    """One row a contestant, with its median; the last one's ratio is that to the first."""
     rows: list[dict[str, Any]] = []
-    for name, measured in taken.items():
-        seconds = statistics.median(run.seconds for run in measured)
-        peaks = [run.peak_mb for run in measured if run.peak_mb is not None]
+    for name, runs in measured.items():
+        seconds = statistics.median(run.seconds for run in runs)
+        peaks = [run.peak_mb for run in runs if run.peak_mb is not None]
         rows.append(
             {
                 "name": name,
                 "seconds": seconds,
-                "images_per_second": len(files) / seconds,
+                "images_per_second": images / seconds,
                 "peak_rss_mb": max(peaks) if peaks else None,
-                "issues": dict(measured[-1].issues),
+                "issues": dict(runs[-1].issues),
             }
         )
-    for base, row in ((rows[0], rows[1]), (rows[2], rows[3])):
-        row["ratio"] = base["seconds"] / row["seconds"]
-        row["ratio_of"] = base["name"]
+    rows[-1]["ratio"] = rows[0]["seconds"] / rows[-1]["seconds"]
+    rows[-1]["ratio_of"] = rows[0]["name"]
     return rows
 
 
@@ -134,15 +170,14 @@ def _ours(folder: Path, workers: int, out: Path) -> Measured:
     return Measured(seconds, peak_mb, {kind: about["rows"] for kind, about in findings.items()})
 
 
-def _pillow_loop(files: Sequence[Path]) -> Measured:
-    started = time.perf_counter()
+def _pillow_loop(files: Sequence[Path]) -> None:
     for file in files:
-        with Image.open(file) as image:
+        # A damaged or missing file costs the loop what it costs.
+        with contextlib.suppress(Exception), Image.open(file) as image:
             image.load()
-    return Measured(time.perf_counter() - started)
 
 
-def _scan(files: Sequence[Path], limits: DecodeLimits, workers: int) -> Measured:
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
-    scan_images(files, limits, workers, known=None, progress=None)
-    return Measured(time.perf_counter() - started)
+    work()
+    return time.perf_counter() - started

@@ -13,6 +13,9 @@ from rakuten_assets.machine import release_free_memory
 EXCLUSIVE = {"rakuten/cores": "all"}
 """Tag of a step that keeps every core busy, or fills memory: the multiprocess executor runs one of them at a time."""
 
+SOONER = {"dagster/priority": "1"}
+"""Tag of a step that goes before others that could start at the same time, whatever the executor."""
+
 
 def stage_asset(
     group: str,
@@ -25,6 +28,7 @@ def stage_asset(
     published_as: str | None = None,
     only_warn: Collection[str] = (),
     exclusive: bool = False,
+    sooner: bool = False,
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
     """Make an asset of a function: its name and docstring are the asset's.
 
@@ -34,7 +38,9 @@ def stage_asset(
         published_as: the file's name in `outputs/`.
         only_warn: names of checks that stop nothing.
         exclusive: whether the step keeps every core busy, or fills memory that another one could use.
+        sooner: whether the step goes before others that could start at the same time.
     """
+    tags = (EXCLUSIVE if exclusive else {}) | (SOONER if sooner else {})
 
     def decorate(function: Callable[..., Iterator[Any]]) -> dg.AssetsDefinition:
         @functools.wraps(function)
@@ -53,7 +59,7 @@ def stage_asset(
             backfill_policy=dg.BackfillPolicy.single_run(),
             check_specs=check_specs(function.__name__, checks, shards, only_warn),
             metadata={PUBLISHED_AS: published_as} if published_as else None,
-            op_tags=EXCLUSIVE if exclusive else None,
+            op_tags=tags or None,
         )
         return make(then_release if exclusive else function)
 

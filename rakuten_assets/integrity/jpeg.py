@@ -122,6 +122,8 @@ def read_jpeg_header(content: bytes) -> JpegHeader:
 def trailing_bytes(content: bytes, header: JpegHeader) -> int:
     """How many bytes follow the end-of-image marker of a JPEG that decodes whole."""
     position = header.scan_offset
+    if content.find(END_OF_IMAGE, position) == len(content) - len(END_OF_IMAGE):
+        return 0  # The only one there is ends the file, as in nearly every file: no need to walk through the scans.
     while match := _MARKER_IN_SCAN.search(content, position):
         position = match.end()
         marker = content[position - 1]

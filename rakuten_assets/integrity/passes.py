@@ -4,10 +4,9 @@ Everything is exact integer arithmetic, so results are the same to the bit on an
 threads. `kernels` has the same passes compiled, a fifth of the cost an image and two seconds of compiling; which of
 the two serves an image is a matter of cost alone.
 
-    area_sums      every pixel     32x32 and 9x8 cells for the hashes, brightness, border box
-    white_pixels   content box     white share
-    statistics     sampled rows    histogram of luma, saturation
-    laplacian      sampled rows    blur
+    every pixel     32x32 and 9x8 cells for the hashes, brightness, boxes
+    content box     white share
+    sampled rows    histogram of luma, saturation, blur
 """
 
 from __future__ import annotations
@@ -17,15 +16,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rakuten_assets.integrity.hashes import (
+    CELLS,
+    DHASH_COLUMNS,
+    DHASH_ROWS,
+    Box,
+    dhash_of_cells,
+    phash_of_cells,
+)
 from rakuten_assets.integrity.schema import WHITE_THRESHOLD
 
 Pixels = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
-
-CELLS = 32
-"""Rows and columns of the gray image behind the pHash, and bands of the area sums."""
-
-DHASH_ROWS, DHASH_COLUMNS = 8, 9
 
 RED, GREEN, BLUE = 19595, 38470, 7471
 """Luma weights of ITU-R BT.601 in 1/65536, as Pillow's conversion to mode L has them."""
@@ -36,79 +38,92 @@ _BYTES_AT_ONCE = 1 << 16  # fits a core's cache, and the allocator's own pages
 _EVERY_OTHER_BYTE = np.uint32(0x00FF00FF)
 
 
-class Lowest(NamedTuple):
-    """Least values of an image.
+class PixelSums(NamedTuple):
+    """What the passes find in a picture.
 
     Attributes:
-        columns: uint8 (3 width,), of each column and channel.
-        rows: uint8 (height,), of each row.
+        luma: sum over all pixels, in units of 1/65536 grey level and 1/32 pixel.
+        phash, dhash: 64 bits each.
+        content: smallest box of all pixels with a channel under the white threshold.
+        drawn: smallest box of all values but 255.
+        white: how many pixels of the content box are white.
+        histogram: int64 (256,), counts of luma on the sampled rows, as Pillow computes it.
+        saturation: sum of 255 (max - min) / max rounded down on the sampled rows, as Pillow's HSV has it.
+        edges: of the values of a 4-neighbour Laplacian of each channel, along inner pixels of the sampled rows: how
+            many, their sum, and the sum of their squares.
     """
 
-    columns: Pixels
-    rows: Pixels
-
-
-class AreaSums(NamedTuple):
-    """Sums of luma over grids of cells of equal area, which cut pixels where need be.
-
-    Attributes:
-        cells: int64 (32, 32), in units of 1/65536 grey level and 1/1024 pixel.
-        coarse: int64 (8, 9), in units of 1/65536 grey level and 1/288 pixel.
-        total: over all pixels, in units of 1/65536 grey level and 1/32 pixel.
-        lowest: the least values of columns and rows.
-    """
-
-    cells: Integers
-    coarse: Integers
-    total: int
-    lowest: Lowest
-
-
-class Statistics(NamedTuple):
-    """What sampled rows hold.
-
-    Attributes:
-        histogram: int64 (256,), counts of luma as Pillow computes it.
-        saturation: sum of 255 (max - min) / max rounded down, as Pillow's HSV has it.
-    """
-
+    luma: int
+    phash: int
+    dhash: int
+    content: Box
+    drawn: Box
+    white: int
     histogram: Integers
     saturation: int
+    edges: tuple[int, int, int]
 
 
-class Laplacian(NamedTuple):
-    """Of the values of a Laplacian: how many, their sum, and the sum of their squares."""
-
-    values: int
-    total: int
-    squares: int
-
-
-def area_sums(rgb: Pixels) -> AreaSums:
-    """Sums of luma over 32x32 and 8x9 cells.
+def pixel_sums(rgb: Pixels, first: int, step: int) -> PixelSums:
+    """All passes over a picture.
 
     Args:
         rgb: uint8 (height, width, 3), C order, neither side above 65535.
+        first, step: sampled are the rows first, first + step, first + 2 step...
     """
     height, width = rgb.shape[:2]
     rows = rgb.reshape(height, 3 * width)
+    cells, coarse, luma = _cell_sums(rows)
+    lowest_columns, lowest_rows = rows.min(axis=0), rows.min(axis=1)
+    content, drawn = (_box(lowest_columns, lowest_rows, threshold) for threshold in (WHITE_THRESHOLD, 255))
+    histogram, saturation = _statistics(rgb, first, step)
+    return PixelSums(
+        luma=luma,
+        phash=phash_of_cells(cells, height * width),
+        dhash=dhash_of_cells(coarse),
+        content=content,
+        drawn=drawn,
+        white=_white_pixels(rgb, content),
+        histogram=histogram,
+        saturation=saturation,
+        edges=_laplacian(rows, max(first, 1), step),
+    )
+
+
+def _cell_sums(rows: Pixels) -> tuple[Integers, Integers, int]:
+    """Sums of luma over cells of equal area, which cut pixels where need be.
+
+    Returns:
+        int64 (32, 32), in units of 1/65536 grey level and 1/1024 pixel; int64 (8, 9), in units of 1/65536 grey level
+        and 1/288 pixel; the sum over all pixels as in `PixelSums`.
+    """
     bands = _band_sums(rows)
     luma = RED * bands[:, 0::3].astype(np.int64)
     luma += GREEN * bands[:, 1::3].astype(np.int64)
     luma += BLUE * bands[:, 2::3].astype(np.int64)
+    width = luma.shape[1]
     cumulative = np.zeros((CELLS, width + 1), np.int64)
     np.cumsum(luma, axis=1, out=cumulative[:, 1:])
     coarse_bands = cumulative.reshape(DHASH_ROWS, CELLS // DHASH_ROWS, width + 1).sum(axis=1)
-    return AreaSums(
-        cells=_cells(cumulative, CELLS),
-        coarse=_cells(coarse_bands, DHASH_COLUMNS),
-        total=int(cumulative[:, -1].sum()),
-        lowest=Lowest(rows.min(axis=0), rows.min(axis=1)),
-    )
+    return _cells(cumulative, CELLS), _cells(coarse_bands, DHASH_COLUMNS), int(cumulative[:, -1].sum())
 
 
-def white_pixels(rgb: Pixels, left: int, top: int, right: int, bottom: int) -> int:
+def _box(lowest_columns: Pixels, lowest_rows: Pixels, threshold: int) -> Box:
+    """The smallest box of all pixels with a value under `threshold`.
+
+    Args:
+        lowest_columns: uint8 (3 width,), least value of each column and channel.
+        lowest_rows: uint8 (height,), least value of each row.
+    """
+    columns, rows = np.flatnonzero(lowest_columns < threshold), np.flatnonzero(lowest_rows < threshold)
+    if not columns.size:
+        return Box(0, 0, 0, 0)
+    return Box(int(columns[0]) // 3, int(rows[0]), int(columns[-1]) // 3 + 1, int(rows[-1]) + 1)
+
+
+def _white_pixels(rgb: Pixels, box: Box) -> int:
     """How many pixels of a box are white: no channel under the threshold."""
+    left, top, right, bottom = box
     if left == right:
         return 0
     total = 0
@@ -123,28 +138,27 @@ def white_pixels(rgb: Pixels, left: int, top: int, right: int, bottom: int) -> i
     return total
 
 
-def statistics(rgb: Pixels, first: int, step: int) -> Statistics:
-    """Histogram of luma, and saturation, of the rows first, first + step, first + 2 step..."""
+def _statistics(rgb: Pixels, first: int, step: int) -> tuple[Integers, int]:
+    """Histogram of luma, and saturation, of the sampled rows."""
     red, green, blue = (rgb[first::step, :, channel].astype(np.int32) for channel in range(3))
     luma = (RED * red + GREEN * green + BLUE * blue + 32768) >> 16
     high = np.maximum(np.maximum(red, green), blue)
     low = np.minimum(np.minimum(red, green), blue)
     saturation = (high - low) * 255 // np.maximum(high, 1)
     histogram = np.bincount(luma.reshape(-1), minlength=256).astype(np.int64)
-    return Statistics(histogram, int(saturation.sum(dtype=np.int64)))
+    return histogram, int(saturation.sum(dtype=np.int64))
 
 
-def laplacian(rgb: Pixels, first: int, step: int) -> Laplacian:
-    """4-neighbour Laplacian of each channel along inner pixels of the rows first (1 or more), first + step..."""
-    height, width = rgb.shape[:2]
-    rows = rgb.reshape(height, 3 * width)
+def _laplacian(rows: Pixels, first: int, step: int) -> tuple[int, int, int]:
+    """As `PixelSums.edges`; `first` is 1 or more."""
+    height = len(rows)
     here = rows[first : height - 1 : step].astype(np.int16)
     above, below = (rows[first + way : height - 1 + way : step, 3:-3] for way in (-1, 1))
     value = here[:, :-6] + here[:, 6:] - 4 * here[:, 3:-3]  # at most 4 x 255 in size
     value += above
     value += below
     wide = value.astype(np.int32)
-    return Laplacian(value.size, int(wide.sum(dtype=np.int64)), int((wide * wide).sum(dtype=np.int64)))
+    return value.size, int(wide.sum(dtype=np.int64)), int((wide * wide).sum(dtype=np.int64))
 
 
 def _band_sums(rows: Pixels) -> npt.NDArray[np.int32]:

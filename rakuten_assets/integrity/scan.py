@@ -67,6 +67,7 @@ def scan_images(
     """
     scan = _Scan(files, limits, known)
     KERNELS.expect(len(files) - len(scan.known))
+    KERNELS.prepare()
     workers = max(1, min(workers, len(files)))
     with ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool:
         try:

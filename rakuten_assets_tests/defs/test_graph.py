@@ -52,6 +52,15 @@ def test_one_run_over_all_shards_publishes_everything(finished: Project) -> None
     assert weights[labels].sum() == pytest.approx(TRAIN_ROWS)
 
 
+def test_what_is_the_matter_with_the_images_is_known_before_features_take_their_time(
+    project: Project,
+) -> None:
+    steps = [
+        event.step_key for event in project.run_all().all_events if event.event_type_value == "STEP_START"
+    ]
+    assert steps.index("integrity_report") < min(steps.index("train_features"), steps.index("test_features"))
+
+
 def test_rows_follow_the_csv_and_faults_are_quarantined(finished: Project) -> None:
     project = finished
     catalog = read_catalog(project.catalog, TRAIN_ROWS, TEST_ROWS, 42, True)

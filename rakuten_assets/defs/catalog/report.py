@@ -26,7 +26,9 @@ from rakuten_assets.storage import Storage
 Scans = dict[str, pd.DataFrame]
 
 
-@stage_asset("catalog", "parquet", {"pandas"}, GROUP_CHECKS, exclusive=True)
+# Both go before the features, which take most of a run's time: what is the matter with the images is known first.
+# It also keeps the report's peak of memory apart from what inference engines leave behind.
+@stage_asset("catalog", "parquet", {"pandas"}, GROUP_CHECKS, exclusive=True, sooner=True)
 def duplicate_groups(
     context: dg.AssetExecutionContext,
     image_manifest: pd.DataFrame,
@@ -54,7 +56,9 @@ def duplicate_groups(
     yield from publish(context, result, [groups_complete(found, images)])
 
 
-@stage_asset("catalog", "json", {"html", "json"}, REPORT_CHECKS, only_warn=REPORT_CHECKS, exclusive=True)
+@stage_asset(
+    "catalog", "json", {"html", "json"}, REPORT_CHECKS, only_warn=REPORT_CHECKS, exclusive=True, sooner=True
+)
 def integrity_report(
     context: dg.AssetExecutionContext,
     image_manifest: pd.DataFrame,
