@@ -125,19 +125,19 @@ def _area_sums(
         for y in range(top // CELLS, (bottom + CELLS - 1) // CELLS):
             row = flat[y * stride : (y + 1) * stride]
             share = min(CELLS * (y + 1), bottom) - max(CELLS * y, top)
+            least = np.uint8(255)
             if share == CELLS and filled < ROWS_IN_16_BITS:
                 filled += 1
                 for j in range(stride):
                     row16[j] += np.uint16(row[j])
+                    lowest_columns[j] = min(lowest_columns[j], row[j])
+                    least = min(least, row[j])
             else:
                 weight = np.int32(share)
                 for j in range(stride):
                     row32[j] += np.int32(row[j]) * weight
-            for j in range(stride):
-                lowest_columns[j] = min(lowest_columns[j], row[j])
-            least = np.uint8(255)
-            for j in range(stride):
-                least = min(least, row[j])
+                    lowest_columns[j] = min(lowest_columns[j], row[j])
+                    least = min(least, row[j])
             lowest_rows[y] = least
         luma[0] = 0
         for x in range(width):
