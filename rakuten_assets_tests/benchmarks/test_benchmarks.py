@@ -63,8 +63,10 @@ def test_the_graph_is_run_again_and_again(tmp_path: Path) -> None:
     small = ("--n", "100", "--test-rows", "16", "--shards", "1")
     done = run("full", *small, "--work", str(tmp_path / "work"), "--json", str(result))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    model, first, shards, again, changed = json.loads(result.read_text())
+    model, first, shards, again, changed_shards, changed = json.loads(result.read_text())
     assert 0 < shards["seconds"] < again["seconds"]
+    assert 0 < changed_shards["seconds"] < changed["seconds"]
+    assert [row["changed"] for row in (shards, again, changed_shards, changed)] == [0, 0, 1, 1]
     assert model["images"] is None and model["seconds"] > 0
     assert [row["images"] for row in (first, again, changed)] == [116] * 3
     assert first["share_of_first"] == 1
@@ -80,6 +82,20 @@ def test_overhead_compares_the_same_vectors(tmp_path: Path) -> None:
     (graph,) = (tmp_path / "storage" / "outputs").glob("train_features_*.npy")
     bare = tmp_path / "storage-bare" / "outputs" / "train_features.npy"
     assert graph.read_bytes() == bare.read_bytes()
+
+
+@pytest.mark.slow
+def test_the_scan_is_measured_beside_a_loop_over_the_same_images(tmp_path: Path) -> None:
+    result = tmp_path / "scan.json"
+    small = ("--n", "60", "--test-rows", "12", "--work", str(tmp_path / "work"))
+    done = run("scan", *small, "--json", str(result))
+    assert done.returncode == 0, done.stderr[-2000:]  # also over the damaged images, at which Pillow raises
+    loop, ours = json.loads(result.read_text())
+    assert ours["ratio"] == pytest.approx(loop["seconds"] / ours["seconds"])
+    assert ours["ratio_of"] == loop["name"]
+    images = loop["images_per_second"] * loop["seconds"]
+    assert images == pytest.approx(ours["images_per_second"] * ours["seconds"])
+    assert 60 < round(images) <= 72
 
 
 def test_every_issue_of_the_peer_is_a_kind_of_ours() -> None:

@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -145,17 +144,6 @@ def test_bytes_and_hash_are_those_of_the_file(folder: Path) -> None:
         assert row.sha256 == ("" if unread else sha256_of_bytes(path.read_bytes()))
 
 
-def test_a_too_large_file_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def sealed(descriptor: int, size: int) -> bytes:
-        raise AssertionError("it was read")
-
-    monkeypatch.setattr("rakuten_assets.integrity.record.os.read", sealed)
-    (row,) = scan_images([folder / "large.jpg"], LIMITS, workers=1).itertuples()
-    assert (row.reason, row.bytes) == ("file_too_large", len(PLAIN) + 200_000)
-    with pytest.raises(AssertionError, match="it was read"):
-        scan_images([folder / "plain.jpg"], LIMITS, workers=1)
-
-
 def test_the_order_and_the_bits_do_not_depend_on_the_workers(folder: Path) -> None:
     files = paths(folder) * 3
     one = scan_images(files, LIMITS, workers=1)
@@ -278,43 +266,6 @@ def test_a_bucket_can_be_scanned() -> None:
     frame = scan_images(files, LIMITS, workers=2)
     assert list(frame["reason"]) == ["", "file_too_large", "missing"]
     assert list(frame["bytes"]) == [len(PLAIN), 200_001, 0]
-
-
-def test_names_that_no_file_can_have(tmp_path: Path) -> None:
-    files = [tmp_path / "nul\0.jpg", tmp_path / ("x" * 5000)]
-    frame = scan_images(files, LIMITS, workers=1)
-    assert list(frame["reason"]) == ["unreadable_file"] * 2
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_does_not_hang_the_scan(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.jpg")
-    (row,) = scan_images([tmp_path / "pipe.jpg"], LIMITS, workers=1).itertuples()
-    assert (row.reason, row.status) == ("unreadable_file", "unreadable")
-
-
-def test_a_file_that_comes_in_pieces_is_read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = os.read
-    monkeypatch.setattr(
-        "rakuten_assets.integrity.record.os.read",
-        lambda descriptor, size: original(descriptor, min(size, 1000)),
-    )
-    (row,) = scan_images([folder / "plain.jpg"], LIMITS, workers=1).itertuples()
-    assert (row.status, row.bytes) == ("ok", len(PLAIN))
-
-
-def test_a_forbidden_file_is_a_row(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = os.open
-
-    def refusing(path: Any, *rest: Any) -> int:
-        if Path(path).name == "twin.jpg":
-            raise PermissionError(13, "Permission denied", str(path))
-        return original(path, *rest)
-
-    monkeypatch.setattr("rakuten_assets.integrity.record.os.open", refusing)
-    frame = scan_images([folder / "plain.jpg", folder / "twin.jpg"], LIMITS, workers=1)
-    assert list(frame["reason"]) == ["", "unreadable_file"]
-    assert frame.loc[1, "detail"] == f"{folder / 'twin.jpg'}: Permission denied"
 
 
 def test_progress_counts_every_file(folder: Path) -> None:
