@@ -55,8 +55,7 @@ def _integrity(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     from rakuten_assets.benchmarks import integrity
 
     files = _images(options, work)
-    folder = options.images or work / "catalog" / "images"
-    rows = integrity.compare(folder, files, options.rounds, options.workers)
+    rows = integrity.compare(_image_folder(options, work), files, options.rounds, options.workers)
     print(f"{len(files):,} images")
     print(integrity.report(rows))
     return rows
@@ -67,7 +66,7 @@ def _scan(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
 
     if options.images is None:
         _generate(work, options.n, options.test_rows)
-    files = _image_files(options.images or work / "catalog" / "images")
+    files = _image_files(_image_folder(options, work))
     rows = integrity.compare_scan(files, options.rounds, options.workers)
     print(f"{len(files):,} images")
     print(markdown_table(rows, integrity.COLUMNS))
@@ -109,7 +108,12 @@ def _images(options: argparse.Namespace, work: Path) -> list[Path]:
     """The images of `--images`, or of a synthetic catalogue without faults."""
     if options.images is None:
         _generate(work, options.n + 64, 16, faults=False)
-    return _image_files(options.images or work / "catalog" / "images")
+    return _image_files(_image_folder(options, work))
+
+
+def _image_folder(options: argparse.Namespace, work: Path) -> Path:
+    folder: Path | None = options.images
+    return folder or work / "catalog" / "images"
 
 
 def _image_files(folder: Path) -> list[Path]:

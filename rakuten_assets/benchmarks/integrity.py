@@ -102,17 +102,13 @@ def compare_scan(files: Sequence[Path], rounds: int, workers: int) -> list[dict[
     """
     limits = DecodeLimits(max_file_bytes=50_000_000, max_pixels=50_000_000)
     half = len(files) // 2
-    seconds: dict[str, list[float]] = {"Pillow load() loop, one thread": [], "ours, scan alone": []}
+    loop: list[Measured] = []
+    ours: list[Measured] = []
     for _ in range(rounds):
-        times = [
-            _seconds(lambda: _pillow_loop(files[:half])),
-            _seconds(lambda: scan_images(files, limits, workers)),
-            _seconds(lambda: _pillow_loop(files[half:])),
-        ]
-        for taken, one in zip(seconds.values(), (times[0] + times[2], times[1]), strict=True):
-            taken.append(one)
-    measured = {name: [Measured(one) for one in taken] for name, taken in seconds.items()}
-    return _rows(measured, len(files))
+        before = _seconds(lambda: _pillow_loop(files[:half]))
+        ours.append(Measured(_seconds(lambda: scan_images(files, limits, workers))))
+        loop.append(Measured(before + _seconds(lambda: _pillow_loop(files[half:]))))
+    return _rows({"Pillow load() loop, one thread": loop, "ours, scan alone": ours}, len(files))
 
 
 def _in_turn(

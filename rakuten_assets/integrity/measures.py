@@ -91,7 +91,7 @@ class _Distribution:
         counts = histogram[levels]
         self.count = int(counts.sum())
         self.range = int(levels[-1] - levels[0])
-        self.variance = _variance(self.count, int(levels @ counts), int(levels * levels @ counts))
+        self.variance = _variance(self.count, int(levels @ counts), int((levels * levels) @ counts))
         logarithms = float((counts * np.log2(counts)).sum())
         # Nine decimals: the last bits of a logarithm differ from one mathematics library to another.
         self.entropy = max(round(math.log2(self.count) - logarithms / self.count, 9), 0.0)
