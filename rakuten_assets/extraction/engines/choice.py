@@ -84,7 +84,9 @@ def open_engine(
             from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 
             model = converted_model(models, backbone, weights, preprocessing, log)
-            return OpenVinoEngine(model, preprocessing.side, plan.precision, plan.threads, plan.batch)
+            return OpenVinoEngine(
+                backbone, model, preprocessing.side, plan.precision, plan.threads, plan.batch
+            )
         from rakuten_assets.extraction.engines.torch import TorchEngine
 
         return TorchEngine(BACKBONES[backbone], weights, preprocessing, plan, log)

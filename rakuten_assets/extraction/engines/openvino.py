@@ -4,6 +4,7 @@
 - the request pool is the asynchronous queue: callers fill and wait for requests of their own, the runtime's
   threads work them off, and a caller that finds no free request waits, which is all the back-pressure there is
 - the precision is always stated: left alone, OpenVINO silently takes bf16 where the CPU has it
+- convolutions take the kernels that were measured to be the faster ones (`openvino_kernels`)
 """
 
 from __future__ import annotations
@@ -17,25 +18,34 @@ from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.converted import ConvertedModel
+from rakuten_assets.extraction.engines.openvino_kernels import (
+    are_blocked_faster,
+    convolution_kernels,
+    wish_for_blocked,
+)
 from rakuten_assets.extraction.telemetry import import_openvino
 from rakuten_assets.machine import cpu_features
 
 _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
-# Measured end to end, 2 cores with AVX-512, EfficientNet-B0, 2 streams: f32 is within 5 % from 1 to 4 images a call,
-# bf16 gains 4 % from 2 to 4 and loses it again at 8.
+# Measured end to end, 2 cores with AVX-512, EfficientNet-B0, 2 streams: f32 is within 1 % from 2 to 4 images a call
+# and loses 4 % at 6; bf16 gains 4 % from 2 to 4, is level at 6 and loses 2 % at 8.
 _DEFAULT_BATCHES = {"f32": 2, "bf16": 4, "f16": 4}
 
 
 class OpenVinoEngine:
     """See `Engine`. Rows are equal to the bit whatever the batch, the threads and the streams."""
 
-    def __init__(self, model: ConvertedModel, side: int, precision: str, threads: int, batch: int) -> None:
+    def __init__(
+        self, backbone: str, model: ConvertedModel, side: int, precision: str, threads: int, batch: int
+    ) -> None:
         openvino = import_openvino()
         core = openvino.Core()
         _refuse_unable_cpu(core, precision)
         self.batch = batch or _DEFAULT_BATCHES[precision]
         self.callers = threads + 1
-        graph = core.read_model(model.xml, openvino.Tensor(np.frombuffer(model.bin, np.uint8)))
+        blocked = are_blocked_faster(backbone, cpu_features())
+        xml = wish_for_blocked(model.xml) if blocked else model.xml
+        graph = core.read_model(xml, openvino.Tensor(np.frombuffer(model.bin, np.uint8)))
         graph.reshape([self.batch, side, side, 3])
         options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
@@ -64,6 +74,7 @@ class OpenVinoEngine:
             "threads": compiled.get_property("INFERENCE_NUM_THREADS"),
             "streams": compiled.get_property("NUM_STREAMS"),
             "batch": self.batch,
+            "kernels": convolution_kernels(compiled),
             "cpu_features": cpu_features(),
             "model_state_sha256": model.about["state_sha256"],
             "converted_with": {key: model.about[key] for key in ("torch", "torchvision", "openvino")},

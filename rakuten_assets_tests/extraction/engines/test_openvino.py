@@ -10,6 +10,7 @@ from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.converted import ConvertedModel, converted_model
 from rakuten_assets.extraction.engines import openvino as openvino_module
 from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
+from rakuten_assets.extraction.engines.openvino_kernels import are_blocked_faster, wish_for_blocked
 from rakuten_assets.extraction.preprocessing import preprocessing_for
 from rakuten_assets.extraction.weights import resolve_weights
 from rakuten_assets.machine import cpu_features
@@ -38,7 +39,7 @@ def images() -> np.ndarray:
 
 
 def rows(model: ConvertedModel, images: np.ndarray, precision: str, threads: int, batch: int) -> np.ndarray:
-    with OpenVinoEngine(model, 224, precision, threads, batch) as engine:
+    with OpenVinoEngine("efficientnet_b0", model, 224, precision, threads, batch) as engine:
         return np.concatenate([engine.infer(images[at : at + batch]) for at in range(0, len(images), batch)])
 
 
@@ -66,7 +67,7 @@ def test_rows_are_equal_to_the_bit_whatever_batch_threads_and_order(
 def test_callers_do_not_disturb_each_other(model: ConvertedModel, images: np.ndarray) -> None:
     expected = rows(model, images, "f32", 2, 2)
     wrong: list[int] = []
-    with OpenVinoEngine(model, 224, "f32", 2, 2) as engine:
+    with OpenVinoEngine("efficientnet_b0", model, 224, "f32", 2, 2) as engine:
 
         def call(first: int) -> None:
             for _ in range(3):
@@ -82,12 +83,48 @@ def test_callers_do_not_disturb_each_other(model: ConvertedModel, images: np.nda
 
 
 def test_what_really_runs_is_described(model: ConvertedModel) -> None:
-    with OpenVinoEngine(model, 224, "f32", 2, 0) as engine:
+    with OpenVinoEngine("efficientnet_b0", model, 224, "f32", 2, 0) as engine:
         described = engine.describe()
     assert (described["engine"], described["device"], described["precision"]) == ("openvino", "cpu", "f32")
     assert (described["threads"], described["streams"], described["batch"]) == (2, 2, engine.batch)
     assert described["cpu_features"] == cpu_features()
     assert len(described["model_state_sha256"]) == 64
+
+
+def test_the_convolutions_run_on_the_faster_kernels(model: ConvertedModel, images: np.ndarray) -> None:
+    with OpenVinoEngine("efficientnet_b0", model, 224, "f32", 1, 2) as engine:
+        kernels, features = engine.describe()["kernels"], engine.infer(images[:2])
+    # Under the name of a backbone for which none were found to be faster: OpenVINO's own choice.
+    with OpenVinoEngine("convnext_tiny", model, 224, "f32", 1, 2) as engine:
+        usual, expected = engine.describe()["kernels"], engine.infer(images[:2])
+    assert usual
+    if are_blocked_faster("efficientnet_b0", cpu_features()):
+        assert kernels == ["jit_avx512_1x1_f32", "jit_avx512_dw_f32", "jit_avx512_f32"]
+        assert not set(usual) & set(kernels)
+    else:
+        assert kernels == usual
+    assert np.abs(features - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_kernels_are_wished_for_by_backbone_and_cpu() -> None:
+    assert are_blocked_faster("efficientnet_b0", ["avx2", "avx512f"])
+    assert not are_blocked_faster("convnext_tiny", ["avx2", "avx512f"])
+    assert not are_blocked_faster("efficientnet_b0", ["avx2"])
+    assert not are_blocked_faster("efficientnet_b0", ["avx512f", "amx_tile"])
+    assert not are_blocked_faster("efficientnet_b0", [])
+
+
+def test_a_wish_joins_the_notes_that_a_layer_has() -> None:
+    noted = b'<net><layer type="Convolution"><data /><rt_info><attribute name="a" /></rt_info></layer></net>'
+    bare = b'<net><layer type="GroupConvolution"><data /><input /></layer><layer type="Add"><data /></layer></net>'
+    assert wish_for_blocked(noted) == (
+        b'<net><layer type="Convolution"><data /><rt_info><attribute name="a" />'
+        b'<attribute name="primitives_priority" version="0" value="cpu:jit_avx512_1x1" /></rt_info></layer></net>'
+    )
+    assert wish_for_blocked(bare) == (
+        b'<net><layer type="GroupConvolution"><data /><rt_info><attribute name="primitives_priority" version="0" '
+        b'value="cpu:jit_avx512_dw" /></rt_info><input /></layer><layer type="Add"><data /></layer></net>'
+    )
 
 
 def test_a_precision_that_the_cpu_lacks_is_refused(
@@ -108,4 +145,4 @@ def test_a_precision_that_the_cpu_lacks_is_refused(
         with pytest.raises(
             EngineError, match=rf"RAKUTEN_PRECISION={precision}: this CPU has no {precision}.*FP32, INT8"
         ):
-            OpenVinoEngine(model, 224, precision, 1, 1)
+            OpenVinoEngine("efficientnet_b0", model, 224, precision, 1, 1)
