@@ -18,6 +18,9 @@ from pathlib import Path
 from rakuten_assets.benchmarks.memory import run_watched
 from rakuten_assets.dataset.sharding import shard_keys
 
+BARE = ("-m", "rakuten_assets.benchmarks.bare")
+"""The command that does the graph's work by the lower floor alone."""
+
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -58,19 +61,19 @@ class Workplace:
             "RAKUTEN_WEIGHTS": "seeded",
         }
 
-    def materialize(self, selection: str = "*") -> Run:
+    def materialization(self, selection: str = "*") -> list[str]:
         """`dagster asset materialize` of a selection (default: the whole graph) over all shards, in one run."""
         keys = shard_keys(self.shards)
         command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
-        return self.run([*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"])
+        return [*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"]
+
+    def materialize(self, selection: str = "*") -> Run:
+        """Run `materialization`."""
+        return self.run(self.materialization(selection))
 
     def convert_model(self) -> Run:
         """Prepare the backbone for the engine, as the first run of a storage does before its first image."""
-        return self.run(["-m", "rakuten_assets.benchmarks.bare", "--model"])
-
-    def extract_bare(self) -> Run:
-        """The same work by the lower floor alone."""
-        return self.run(["-m", "rakuten_assets.benchmarks.bare"])
+        return self.run([*BARE, "--model"])
 
     def run(self, arguments: Sequence[str]) -> Run:
         """Run a Python command and watch it.

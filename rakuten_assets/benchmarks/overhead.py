@@ -1,4 +1,4 @@
-"""What Dagster adds to the bare work: the same catalogue through the graph and through a plain script."""
+"""What Dagster adds to the bare work: the same catalogue through the graph and through a plain script, in turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
-from rakuten_assets.benchmarks.graph import Run, Workplace
+from rakuten_assets.benchmarks.graph import BARE, Workplace
+from rakuten_assets.benchmarks.turns import Command, Outcome, run_in_turns
 
 COLUMNS = {
     "name": "",
@@ -25,7 +26,7 @@ SAME_WORK = (
 
 
 def measure(workplace: Workplace, images: int, rounds: int) -> list[dict[str, Any]]:
-    """Run the script and the graph in turn, each from nothing but the converted model, `rounds` times.
+    """Run the script and the graph beside each other, each from nothing but the converted model, `rounds` times.
 
     Args:
         images: how many the catalogue of `workplace` has.
@@ -36,13 +37,16 @@ def measure(workplace: Workplace, images: int, rounds: int) -> list[dict[str, An
     bare_place = replace(workplace, storage=workplace.storage.with_name("storage-bare"))
     workplace.convert_model()
     bare_place.convert_model()
-    graph_runs: list[Run] = []
-    bare_runs: list[Run] = []
+    bare_runs: list[Outcome] = []
+    graph_runs: list[Outcome] = []
     for _ in range(max(rounds, 1)):
         _forget(workplace)
         _forget(bare_place)
-        bare_runs.append(bare_place.extract_bare())
-        graph_runs.append(workplace.materialize(SAME_WORK))
+        script = Command(BARE, bare_place.environment())
+        graph = Command(workplace.materialization(SAME_WORK), workplace.environment())
+        of_script, of_graph = run_in_turns([script, graph])
+        bare_runs.append(of_script)
+        graph_runs.append(of_graph)
     bare = statistics.median(run.seconds for run in bare_runs)
     rows = []
     for name, runs_of_it in (("plain script", bare_runs), ("through Dagster", graph_runs)):

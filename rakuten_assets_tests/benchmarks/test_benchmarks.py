@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from rakuten_assets.benchmarks.graph import throughput_by_tenth
 from rakuten_assets.benchmarks.integrity import ISSUES_OF_THE_PEER
 from rakuten_assets.benchmarks.memory import PeakMemory
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
+from rakuten_assets.benchmarks.turns import Command, run_in_turns
 from rakuten_assets.integrity.findings import KINDS
 
 EXTRACTION_KEYS = {
@@ -96,6 +98,39 @@ def test_the_scan_is_measured_beside_a_loop_over_the_same_images(tmp_path: Path)
     images = loop["images_per_second"] * loop["seconds"]
     assert images == pytest.approx(ours["images_per_second"] * ours["seconds"])
     assert 60 < round(images) <= 72
+
+
+LOG = """
+import sys, time
+end = time.perf_counter() + float(sys.argv[2])
+while time.perf_counter() < end:
+    print(time.monotonic(), file=open(sys.argv[1], "a"))
+    time.sleep(0.01)
+"""
+
+
+def test_commands_in_turns_never_run_at_the_same_time(tmp_path: Path) -> None:
+    logs = [tmp_path / "first", tmp_path / "second"]
+    # Measured by a clock that goes on while they are stopped: each ends after half as many turns of its own.
+    commands = [Command(["-c", LOG, str(log), "1.6"], dict(os.environ)) for log in logs]
+    first, second = run_in_turns(commands, seconds_of_a_turn=0.2)
+    alive = sorted((float(at), log.name) for log in logs for at in log.read_text().split())
+    turns = [name for i, (_, name) in enumerate(alive) if i == 0 or alive[i - 1][1] != name]
+    assert 4 <= len(turns) < len(alive) / 4
+    wall = alive[-1][0] - alive[0][0]
+    assert 0.5 * wall < first.seconds + second.seconds < wall + 1
+    assert first.peak_mb > 1 and second.peak_mb > 1
+
+
+def test_a_command_that_fails_ends_the_others(tmp_path: Path) -> None:
+    survivor = tmp_path / "survivor"
+    write_soon = f"import time; time.sleep(2); open({str(survivor)!r}, 'w')"
+    fail = "raise SystemExit('out of luck')"
+    commands = [Command(["-c", code], dict(os.environ)) for code in (write_soon, fail)]
+    with pytest.raises(RuntimeError, match="ended with 1:\nout of luck"):
+        run_in_turns(commands, seconds_of_a_turn=0.3)
+    time.sleep(2.5)
+    assert not survivor.exists()
 
 
 def test_every_issue_of_the_peer_is_a_kind_of_ours() -> None:
