@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from rakuten_assets.benchmarks.graph import throughput_by_tenth
@@ -102,35 +104,56 @@ def test_the_scan_is_measured_beside_a_loop_over_the_same_images(tmp_path: Path)
 
 LOG = """
 import sys, time
-end = time.perf_counter() + float(sys.argv[2])
-while time.perf_counter() < end:
-    print(time.monotonic(), file=open(sys.argv[1], "a"))
+from pathlib import Path
+own, other = map(Path, sys.argv[1:])
+own.touch()
+while not other.exists():
+    time.sleep(0.01)
+for _ in range(120):
+    with own.open("a") as log:
+        print(time.monotonic(), file=log)
     time.sleep(0.01)
 """
 
 
 def test_commands_in_turns_never_run_at_the_same_time(tmp_path: Path) -> None:
     logs = [tmp_path / "first", tmp_path / "second"]
-    # Measured by a clock that goes on while they are stopped: each ends after half as many turns of its own.
-    commands = [Command(["-c", LOG, str(log), "1.6"], dict(os.environ)) for log in logs]
-    first, second = run_in_turns(commands, seconds_of_a_turn=0.2)
-    alive = sorted((float(at), log.name) for log in logs for at in log.read_text().split())
-    turns = [name for i, (_, name) in enumerate(alive) if i == 0 or alive[i - 1][1] != name]
-    assert 4 <= len(turns) < len(alive) / 4
-    wall = alive[-1][0] - alive[0][0]
-    assert 0.5 * wall < first.seconds + second.seconds < wall + 1
-    assert first.peak_mb > 1 and second.peak_mb > 1
+    commands = [
+        Command(["-c", LOG, str(own), str(logs[not at])], dict(os.environ)) for at, own in enumerate(logs)
+    ]
+    started = time.perf_counter()
+    outcomes = run_in_turns(commands, seconds_of_a_turn=0.5)
+    seconds = time.perf_counter() - started
+    written = sorted((float(at), log.name) for log in logs for at in log.read_text().split())
+    assert len(written) == 240
+    turns = 1 + sum(before != after for (_, before), (_, after) in itertools.pairwise(written))
+    # At the same time they would alternate line by line; a turn has room for up to fifty.
+    assert 4 <= turns < 60
+    assert sum(outcome.seconds for outcome in outcomes) < seconds
+    assert all(outcome.seconds > 1 and outcome.peak_mb > 1 for outcome in outcomes)
+
+
+LONG = """
+import os, sys, time
+from pathlib import Path
+Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(600)
+"""
+FAIL = """
+import sys, time
+from pathlib import Path
+while not Path(sys.argv[1]).exists() or not Path(sys.argv[1]).read_text():
+    time.sleep(0.01)
+raise SystemExit("out of luck")
+"""
 
 
 def test_a_command_that_fails_ends_the_others(tmp_path: Path) -> None:
-    survivor = tmp_path / "survivor"
-    write_soon = f"import time; time.sleep(2); open({str(survivor)!r}, 'w')"
-    fail = "raise SystemExit('out of luck')"
-    commands = [Command(["-c", code], dict(os.environ)) for code in (write_soon, fail)]
+    own_number = tmp_path / "pid"
+    commands = [Command(["-c", code, str(own_number)], dict(os.environ)) for code in (LONG, FAIL)]
     with pytest.raises(RuntimeError, match="ended with 1:\nout of luck"):
         run_in_turns(commands, seconds_of_a_turn=0.3)
-    time.sleep(2.5)
-    assert not survivor.exists()
+    assert not psutil.pid_exists(int(own_number.read_text()))
 
 
 def test_every_issue_of_the_peer_is_a_kind_of_ours() -> None:
