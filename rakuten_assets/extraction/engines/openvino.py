@@ -43,7 +43,8 @@ class OpenVinoEngine:
         _refuse_unable_cpu(core, precision)
         self.batch = batch or _DEFAULT_BATCHES[precision]
         self.callers = threads + 1
-        blocked = are_blocked_faster(backbone, cpu_features())
+        features = cpu_features()
+        blocked = are_blocked_faster(backbone, features)
         xml = wish_for_blocked(model.xml) if blocked else model.xml
         graph = core.read_model(xml, openvino.Tensor(np.frombuffer(model.bin, np.uint8)))
         graph.reshape([self.batch, side, side, 3])
@@ -75,7 +76,7 @@ class OpenVinoEngine:
             "streams": compiled.get_property("NUM_STREAMS"),
             "batch": self.batch,
             "kernels": convolution_kernels(compiled),
-            "cpu_features": cpu_features(),
+            "cpu_features": features,
             "model_state_sha256": model.about["state_sha256"],
             "converted_with": {key: model.about[key] for key in ("torch", "torchvision", "openvino")},
         }

@@ -27,7 +27,8 @@ _BLOCKED = {"Convolution": "cpu:jit_avx512_1x1", "GroupConvolution": "cpu:jit_av
 def are_blocked_faster(backbone: str, features: Collection[str]) -> bool:
     """Whether to wish for the blocked kernels on a CPU with these features.
 
-    Without AVX-512 they are not faster; where there is AMX only the others use its tiles.
+    Without AVX-512 they are faster for some networks and slower for others; where there is AMX, only the others use
+    its tiles.
     """
     return backbone in _FASTER_BLOCKED and "avx512f" in features and "amx_tile" not in features
 
