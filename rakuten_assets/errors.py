@@ -25,7 +25,7 @@ class UndecodableImageError(RakutenAssetsError):
     """An image's bytes do not decode whole.
 
     Attributes:
-        reason: a code of `rakuten_assets.integrity.reasons.Reason`.
+        reason: a code of `rakuten_assets.images.reasons.Reason`.
         detail: what the decoder said, for a person.
     """
 

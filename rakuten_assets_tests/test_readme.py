@@ -48,9 +48,9 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
     """In the README's order, on a small catalogue, with the places that a user would put in."""
     import torch
 
-    from rakuten_assets.extraction.backbones import BACKBONES
-    from rakuten_assets.extraction.models import build_backbone
-    from rakuten_assets.extraction.weights import resolve_weights
+    from rakuten_assets.extraction.networks.backbones import BACKBONES
+    from rakuten_assets.extraction.networks.models import build_backbone
+    from rakuten_assets.extraction.networks.weights import resolve_weights
     from rakuten_assets.settings import SEEDED, Settings
 
     weights = tmp_path / "weights.pth"
@@ -77,7 +77,7 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
     }
     # The quickstart's run comes first, as for a reader; then the catalogue that stands in for the challenge's files.
     quickstart = blocks("bash")[0].rpartition("&& ")[2]
-    ordered = sorted(commands(), key=lambda block: "rakuten_assets.dataset.synthetic" not in block)
+    ordered = sorted(commands(), key=lambda block: "rakuten_assets.synthetic" not in block)
     for block in [quickstart, *ordered]:
         for place, real in places.items():
             block = block.replace(place, real)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
-from rakuten_assets.dataset.synthetic import generate_catalog
-from rakuten_assets.dataset.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.machine import machine_summary, usable_cores
+from rakuten_assets.synthetic import generate_catalog
+from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 from rakuten_assets.units import human_bytes, human_duration
 
 SYNTHETIC_SEED = 7

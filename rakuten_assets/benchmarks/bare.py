@@ -16,15 +16,15 @@ from rakuten_assets.dataset.contract import check_catalog, read_labels, read_pro
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.manifest import build_manifest, shard_rows
 from rakuten_assets.dataset.sharding import shard_keys
-from rakuten_assets.dataset.source import open_catalog
-from rakuten_assets.extraction.matrix import merge_shards
 from rakuten_assets.extraction.pipeline import Extractor
-from rakuten_assets.extraction.shards import extract_shard, shard_table
-from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.scan import scan_images
-from rakuten_assets.integrity.schema import SCAN_COLUMNS
+from rakuten_assets.extraction.storing.matrix import merge_shards
+from rakuten_assets.extraction.storing.shards import extract_shard, shard_table
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.integrity.reading.scan import scan_images
+from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
 from rakuten_assets.machine import usable_cores
 from rakuten_assets.settings import Settings
+from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import scratch_folder
 
 

@@ -17,11 +17,11 @@ from PIL import Image
 
 from rakuten_assets.benchmarks.memory import run_watched
 from rakuten_assets.benchmarks.tables import markdown_table
-from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.findings import KINDS
-from rakuten_assets.integrity.measures import KERNELS
-from rakuten_assets.integrity.report import SUMMARY_FILE
-from rakuten_assets.integrity.scan import scan_images
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.integrity.reading.measures import KERNELS
+from rakuten_assets.integrity.reading.scan import scan_images
+from rakuten_assets.integrity.reporting.findings import KINDS
+from rakuten_assets.integrity.reporting.report import SUMMARY_FILE
 
 COLUMNS = {
     "name": "",

@@ -17,11 +17,11 @@ from upath import UPath
 
 from rakuten_assets.benchmarks.roofline import matmul_peak
 from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
+from rakuten_assets.extraction.networks.weights import resolve_weights
 from rakuten_assets.extraction.preprocessing import preprocess, preprocessing_for
-from rakuten_assets.extraction.resampling import KERNELS
-from rakuten_assets.extraction.store import RowStore
-from rakuten_assets.extraction.weights import resolve_weights
-from rakuten_assets.integrity.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.extraction.storing.store import RowStore
+from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.settings import SEEDED, Settings
 
 Input = TypeVar("Input")

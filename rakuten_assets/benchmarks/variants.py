@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.dataset.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.settings import SEEDED, Settings
+from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 
 DATA_SET_IMAGES = FULL_TRAIN_ROWS + FULL_TEST_ROWS
 Features = npt.NDArray[np.float32]
@@ -50,9 +50,9 @@ def _open_baseline(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
     import torch
 
     from rakuten_assets.benchmarks import baselines, roofline
-    from rakuten_assets.extraction.backbones import BACKBONES
-    from rakuten_assets.extraction.models import build_backbone
-    from rakuten_assets.extraction.weights import resolve_weights
+    from rakuten_assets.extraction.networks.backbones import BACKBONES
+    from rakuten_assets.extraction.networks.models import build_backbone
+    from rakuten_assets.extraction.networks.weights import resolve_weights
 
     settings = _settings(request)
     model = build_backbone(BACKBONES[settings.backbone], resolve_weights(settings))
@@ -66,7 +66,7 @@ def _open_baseline(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
 
 def _open_ours(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
     from rakuten_assets.extraction.pipeline import Extractor
-    from rakuten_assets.extraction.resampling import KERNELS
+    from rakuten_assets.images.resampling import KERNELS
 
     KERNELS.expect(
         DATA_SET_IMAGES

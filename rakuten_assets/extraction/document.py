@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rakuten_assets.arrays import copy_rows
-from rakuten_assets.extraction.matrix import ColumnStatistics
-from rakuten_assets.extraction.shards import FeatureMatrix
+from rakuten_assets.extraction.storing.matrix import ColumnStatistics
+from rakuten_assets.extraction.storing.shards import FeatureMatrix
 from rakuten_assets.settings import Settings
 from rakuten_assets.verdicts import Verdict
 

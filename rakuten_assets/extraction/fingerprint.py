@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from rakuten_assets.extraction.backbones import BACKBONES
+from rakuten_assets.extraction.networks.backbones import BACKBONES
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import Preprocessing
-from rakuten_assets.extraction.weights import WeightsSource
 from rakuten_assets.files import sha256_of_bytes
 
 # Change it when this package computes other rows from the same inputs.

@@ -20,20 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.extraction.backbones import BACKBONES
 from rakuten_assets.extraction.engines import Engine, EnginePlan, plan_engine
 from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.images import ImageReader
+from rakuten_assets.extraction.networks.backbones import BACKBONES
+from rakuten_assets.extraction.networks.weights import WeightsSource, resolve_weights
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
-from rakuten_assets.extraction.resampling import KERNELS
-from rakuten_assets.extraction.store import RowStore
-from rakuten_assets.extraction.weights import WeightsSource, resolve_weights
+from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
-from rakuten_assets.integrity.decoding import DecodeLimits
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.machine import cpu_features
 from rakuten_assets.progress import Progress
 from rakuten_assets.settings import Settings

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rakuten_assets.extraction.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD
-from rakuten_assets.extraction.resampling import Geometry, Interpolation, Window, resize
+from rakuten_assets.extraction.networks.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD
+from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
 from rakuten_assets.settings import Settings
 
 

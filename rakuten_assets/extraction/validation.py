@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.extraction.matrix import ColumnStatistics, MergedFeatures
+from rakuten_assets.extraction.storing.matrix import ColumnStatistics, MergedFeatures
 from rakuten_assets.verdicts import Verdict
 
 _ROWS_SHOWN = 10

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rakuten_assets.integrity.collection import ImageCollection
-    from rakuten_assets.integrity.report import IntegrityReport
+    from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 _MAX_FILE_BYTES = 50_000_000
 _MAX_PIXELS = 50_000_000
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fatal = gate_kinds(gates)
         _check_folders(given.folder, given.out)
         report = _report(given)
-        from rakuten_assets.integrity.report import HTML_FILE, write_report
+        from rakuten_assets.integrity.reporting.report import HTML_FILE, write_report
 
         write_report(report, given.out)
     except RakutenAssetsError as error:
@@ -132,12 +132,12 @@ def _check_folders(folder: Path, out: Path) -> None:
 def _report(given: argparse.Namespace) -> IntegrityReport:
     import pandas as pd
 
-    from rakuten_assets.integrity.candidates import DEFAULT_DISTANCE
+    from rakuten_assets.images.decoding import DecodeLimits
     from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, printable
-    from rakuten_assets.integrity.decoding import DecodeLimits
-    from rakuten_assets.integrity.groups import duplicate_groups
-    from rakuten_assets.integrity.report import build_report
-    from rakuten_assets.integrity.scan import scan_images
+    from rakuten_assets.integrity.duplicates.candidates import DEFAULT_DISTANCE
+    from rakuten_assets.integrity.duplicates.groups import duplicate_groups
+    from rakuten_assets.integrity.reading.scan import scan_images
+    from rakuten_assets.integrity.reporting.report import build_report
     from rakuten_assets.machine import usable_cores
     from rakuten_assets.progress import Progress
 
@@ -183,8 +183,8 @@ def _known(out: Path) -> pd.DataFrame | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from rakuten_assets.integrity.report import IMAGES_FILE
-    from rakuten_assets.integrity.schema import SCAN_COLUMNS
+    from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
+    from rakuten_assets.integrity.reporting.report import IMAGES_FILE
 
     try:
         # Opened here: Arrow takes no path that is not UTF-8.
@@ -197,7 +197,7 @@ def _known(out: Path) -> pd.DataFrame | None:
 
 def _say(report: IntegrityReport, page: Path) -> None:
     from rakuten_assets.integrity.collection import printable
-    from rakuten_assets.integrity.headline import verdict
+    from rakuten_assets.integrity.reporting.headline import verdict
 
     print(verdict(report))
     for about in report.summary["findings"].values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rakuten_assets.errors import SettingsError
-from rakuten_assets.integrity.findings import KINDS, UNREADABLE_KINDS, Severity
+from rakuten_assets.integrity.reporting.findings import KINDS, UNREADABLE_KINDS, Severity
 
 GATES: dict[str, tuple[str, ...]] = {
     "unreadable": UNREADABLE_KINDS,

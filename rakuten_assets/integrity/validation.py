@@ -54,7 +54,7 @@ def report_verdicts(summary: Mapping[str, Any], limits: ReportLimits) -> list[Ve
     """All verdicts on an integrity report. All are warnings: the images decode, but training on them misleads.
 
     Args:
-        summary: as in `rakuten_assets.integrity.report.IntegrityReport`.
+        summary: as in `rakuten_assets.integrity.reporting.report.IntegrityReport`.
     """
     images, usual = summary["images"], summary["majority"]
     total = images["total"]

@@ -19,7 +19,7 @@ from rakuten_assets.benchmarks.integrity import ISSUES_OF_THE_PEER
 from rakuten_assets.benchmarks.memory import PeakMemory
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
 from rakuten_assets.benchmarks.turns import Command, run_in_turns
-from rakuten_assets.integrity.findings import KINDS
+from rakuten_assets.integrity.reporting.findings import KINDS
 
 EXTRACTION_KEYS = {
     "name",

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from rakuten_assets.dataset.synthetic import generate_catalog
 from rakuten_assets.definitions import build_defs
 from rakuten_assets.settings import Settings, variable_names
+from rakuten_assets.synthetic import generate_catalog
 
 TRAIN_ROWS, TEST_ROWS, SHARDS, DIM = 81, 20, 3, 8
 

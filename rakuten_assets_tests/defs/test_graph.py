@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rakuten_assets.dataset.synthetic.catalog import read_catalog
 from rakuten_assets.errors import ManifestError
+from rakuten_assets.synthetic.catalog import read_catalog
 from rakuten_assets_tests.defs.conftest import DIM, TEST_ROWS, TRAIN_ROWS, FakeExtractor, Project, failure_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")

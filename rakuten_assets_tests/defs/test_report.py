@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pytest
 
-from rakuten_assets.integrity import shelf
+from rakuten_assets.integrity.duplicates import shelf
 from rakuten_assets_tests.defs.conftest import Project
 
 

@@ -19,7 +19,7 @@ from rakuten_assets.extraction.document import (
     weights_note,
     weights_sha256,
 )
-from rakuten_assets.extraction.shards import FeatureMatrix
+from rakuten_assets.extraction.storing.shards import FeatureMatrix
 from rakuten_assets.settings import Settings
 
 FINGERPRINT = {"backbone": "efficientnet_b0", "weights": "sha256:abc", "feature_dim": 3}

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from upath import UPath
 from rakuten_assets.extraction.pipeline import Extractor
-from rakuten_assets.extraction.resampling import KERNELS
+from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import sha256_of
 files = [Path(name) for name in sys.argv[3:]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import Preprocessing
-from rakuten_assets.extraction.weights import WeightsSource
 
 DOCUMENT = Preprocessing("document", 224, 0, "bilinear")
 

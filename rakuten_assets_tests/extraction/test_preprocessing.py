@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rakuten_assets.extraction.backbones import BACKBONES
+from rakuten_assets.extraction.networks.backbones import BACKBONES
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess, preprocessing_for
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import draw_image

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rakuten_assets.extraction.matrix import ColumnStatistics, merge_shards
+from rakuten_assets.extraction.storing.matrix import ColumnStatistics, merge_shards
 from rakuten_assets.extraction.validation import comparable_statistics, matrix_verdicts, shard_verdicts
 from rakuten_assets.verdicts import Verdict
-from rakuten_assets_tests.extraction.test_matrix import DIM, make_manifest, make_shard, make_shards
+from rakuten_assets_tests.extraction.storing.test_matrix import DIM, make_manifest, make_shard, make_shards
 
 
 def _verdicts(vectors: np.ndarray, rows: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, Verdict]:

@@ -11,11 +11,11 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageEnhance
 
 from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.groups import duplicate_groups
-from rakuten_assets.integrity.scan import scan_images
-from rakuten_assets.integrity.schema import SCAN_SCHEMA, SCAN_VERSION
-from rakuten_assets_tests.integrity.pictures import encoded
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.integrity.duplicates.groups import duplicate_groups
+from rakuten_assets.integrity.reading.scan import scan_images
+from rakuten_assets.integrity.reading.schema import SCAN_SCHEMA, SCAN_VERSION
+from rakuten_assets_tests.images.pictures import encoded
 
 LIMITS = DecodeLimits(1_000_000, 1_000_000)
 SIDE = 200

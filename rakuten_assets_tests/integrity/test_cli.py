@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from rakuten_assets.dataset.synthetic import SyntheticCatalog, generate_catalog
 from rakuten_assets.integrity.__main__ import main
+from rakuten_assets.synthetic import SyntheticCatalog, generate_catalog
+from rakuten_assets_tests.images.pictures import encoded
 from rakuten_assets_tests.integrity.gallery import cropped, product, save
-from rakuten_assets_tests.integrity.pictures import encoded
 
 FILES = ["duplicates.csv", "findings.csv", "images.parquet", "report.html", "summary.json"]
 

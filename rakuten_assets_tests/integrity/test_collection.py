@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from rakuten_assets.dataset.synthetic.catalog import MARKER_FILE
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, folder_collection, printable
+from rakuten_assets.synthetic.catalog import MARKER_FILE
 
 
 def touch(folder: Path, *names: str) -> None:

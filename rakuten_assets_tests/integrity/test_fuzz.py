@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.measures import KERNELS, measure_pixels
-from rakuten_assets.integrity.reasons import REMARKS, Reason
-from rakuten_assets.integrity.scan import scan_images
-from rakuten_assets_tests.integrity.pictures import encoded, flat_jpeg, noise, pillow_rgb, smooth, with_size
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.reasons import REMARKS, Reason
+from rakuten_assets.integrity.reading.measures import KERNELS, measure_pixels
+from rakuten_assets.integrity.reading.scan import scan_images
+from rakuten_assets_tests.images.pictures import encoded, flat_jpeg, noise, pillow_rgb, smooth, with_size
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about damaged tags of a TIFF
 

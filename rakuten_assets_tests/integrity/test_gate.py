@@ -1,9 +1,9 @@
 import pytest
 
 from rakuten_assets.errors import SettingsError
-from rakuten_assets.integrity.findings import KINDS, Severity
+from rakuten_assets.images.reasons import Reason, status_of
 from rakuten_assets.integrity.gate import GATES, gate_kinds
-from rakuten_assets.integrity.reasons import Reason, status_of
+from rakuten_assets.integrity.reporting.findings import KINDS, Severity
 
 
 def test_every_gate_stands_for_known_kinds():

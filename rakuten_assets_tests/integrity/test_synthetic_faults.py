@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rakuten_assets.dataset.synthetic import generate_catalog
-from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.scan import scan_images
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.settings import Settings
+from rakuten_assets.synthetic import generate_catalog
 
 SEEDS = (1, 2, 3)
 DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}

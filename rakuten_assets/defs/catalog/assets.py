@@ -9,7 +9,6 @@ import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
 from rakuten_assets.dataset.manifest import build_manifest, shard_rows
-from rakuten_assets.dataset.source import open_catalog
 from rakuten_assets.dataset.validation import catalog_consistent, manifest_complete
 from rakuten_assets.defs.catalog.checks import MANIFEST_CHECKS, SCAN_CHECKS
 from rakuten_assets.defs.catalog.metadata import manifest_metadata, scan_metadata
@@ -17,12 +16,13 @@ from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish, refuse
-from rakuten_assets.integrity.decoding import DecodeLimits
-from rakuten_assets.integrity.schema import SCAN_COLUMNS, SCAN_VERSION
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_VERSION
 from rakuten_assets.integrity.validation import scan_content, scan_verdicts
 from rakuten_assets.machine import usable_cores
 from rakuten_assets.progress import Progress
 from rakuten_assets.settings import Settings
+from rakuten_assets.source import open_catalog
 
 
 @stage_asset("catalog", "parquet", {"pandas"}, MANIFEST_CHECKS)
@@ -75,7 +75,7 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
         scanned before is not decoded again. To repair: replace the file, then materialise its shard.
         """
         # Its kernels are compiled: not at start-up.
-        from rakuten_assets.integrity.scan import scan_images
+        from rakuten_assets.integrity.reading.scan import scan_images
 
         limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
         folder = open_catalog(settings)

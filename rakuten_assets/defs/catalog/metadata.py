@@ -7,9 +7,9 @@ import pandas as pd
 
 from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.dataset.layout import CatalogFolder
-from rakuten_assets.dataset.source import catalog_signature
 from rakuten_assets.defs.presentation import picture, table
 from rakuten_assets.plots import contact_sheet_jpeg
+from rakuten_assets.source import catalog_signature
 from rakuten_assets.units import human_bytes, human_count, human_duration
 
 SIGNATURE = "catalogue signature"
@@ -19,7 +19,7 @@ _MOST_TILES = 27
 _MOST_SHEETS, _MOST_SHEET_TILES = 4, 8
 
 if TYPE_CHECKING:
-    from rakuten_assets.integrity.report import IntegrityReport
+    from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 
 def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def groups_metadata(groups: pd.DataFrame) -> dict[str, Any]:
 
 def report_metadata(report: "IntegrityReport", written: list[Any]) -> dict[str, Any]:
     """Key figures, where the page lies, and some of the pictures that it shows."""
-    from rakuten_assets.integrity.report import HTML_FILE, summary_markdown
+    from rakuten_assets.integrity.reporting.report import HTML_FILE, summary_markdown
 
     page = next(path for path in written if path.name == HTML_FILE)
     metadata: dict[str, Any] = {

@@ -7,7 +7,6 @@ import dagster as dg
 import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
-from rakuten_assets.dataset.source import open_catalog
 from rakuten_assets.defs.catalog.checks import GROUP_CHECKS, REPORT_CHECKS
 from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadata
 from rakuten_assets.defs.policy import stage_asset
@@ -21,6 +20,7 @@ from rakuten_assets.integrity.validation import (
 )
 from rakuten_assets.machine import release_free_memory, usable_cores
 from rakuten_assets.settings import Settings
+from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
 
 Scans = dict[str, pd.DataFrame]
@@ -41,7 +41,7 @@ def duplicate_groups(
     leak.
     """
     # Its kernels are compiled: not at start-up.
-    from rakuten_assets.integrity import groups
+    from rakuten_assets.integrity.duplicates import groups
 
     images = in_manifest_order(image_manifest, image_scan)
     paths = open_catalog(settings).image_paths(images["file"])
@@ -72,7 +72,7 @@ def integrity_report(
     on), `images.parquet`, `summary.json`.
     """
     from rakuten_assets.integrity.collection import unlisted_files
-    from rakuten_assets.integrity.report import build_report, write_report
+    from rakuten_assets.integrity.reporting.report import build_report, write_report
 
     images = in_manifest_order(image_manifest, image_scan)
     release_free_memory()

@@ -11,7 +11,6 @@ import pandas as pd
 from rakuten_assets.arrays import array_version
 from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
-from rakuten_assets.dataset.source import open_catalog
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
 from rakuten_assets.defs.features.metadata import (
     extraction_metadata,
@@ -30,8 +29,8 @@ from rakuten_assets.extraction.document import (
     describe_outputs,
     document_verdict,
 )
-from rakuten_assets.extraction.matrix import merge_shards
-from rakuten_assets.extraction.shards import (
+from rakuten_assets.extraction.storing.matrix import merge_shards
+from rakuten_assets.extraction.storing.shards import (
     FeatureMatrix,
     FeatureShard,
     content_digest,
@@ -45,6 +44,7 @@ from rakuten_assets.extraction.validation import (
 )
 from rakuten_assets.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
+from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import scratch_folder
 
 Scans = dict[str, pd.DataFrame]

@@ -9,8 +9,8 @@ from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.catalog.metadata import contact_sheet
 from rakuten_assets.defs.presentation import picture
 from rakuten_assets.extraction.document import weights_note
-from rakuten_assets.extraction.matrix import MergedFeatures
-from rakuten_assets.extraction.shards import FeatureShard
+from rakuten_assets.extraction.storing.matrix import MergedFeatures
+from rakuten_assets.extraction.storing.shards import FeatureShard
 from rakuten_assets.plots import histogram_png
 from rakuten_assets.units import human_bytes, human_count, human_duration
 

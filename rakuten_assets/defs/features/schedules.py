@@ -11,8 +11,8 @@ from rakuten_assets.defs.features.names import matrix_asset, matrix_file, shards
 from rakuten_assets.defs.io_managers.features import FeatureMatrixIOManager, FeatureShardIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import whole_range_request
-from rakuten_assets.extraction.freshness import ShardState, shard_state
-from rakuten_assets.extraction.shards import FeatureShard, merged_content
+from rakuten_assets.extraction.storing.freshness import ShardState, shard_state
+from rakuten_assets.extraction.storing.shards import FeatureShard, merged_content
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 

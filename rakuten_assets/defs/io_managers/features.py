@@ -16,7 +16,7 @@ from rakuten_assets.defs.io_managers.npy import (
 )
 from rakuten_assets.defs.io_managers.parquet import read_table, write_table
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.shards import FeatureMatrix, FeatureShard, rows_digest
+from rakuten_assets.extraction.storing.shards import FeatureMatrix, FeatureShard, rows_digest
 
 
 class FeatureShardIOManager(NpyIOManager):

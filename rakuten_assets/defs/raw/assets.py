@@ -8,7 +8,6 @@ import dagster as dg
 from rakuten_assets.dataset.contract import LABEL_COLUMN, content_version, read_labels, read_products
 from rakuten_assets.dataset.labels import CLASS_NAMES, class_counts
 from rakuten_assets.dataset.layout import Split
-from rakuten_assets.dataset.source import open_catalog
 from rakuten_assets.dataset.validation import contract_broken, contract_kept, known_classes
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import picture, table
@@ -17,6 +16,7 @@ from rakuten_assets.defs.verdicts import publish, refuse
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.plots import class_distribution_png
 from rakuten_assets.settings import Settings
+from rakuten_assets.source import open_catalog
 
 _KINDS = {"csv", "pandas"}
 

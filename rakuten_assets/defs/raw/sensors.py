@@ -6,11 +6,11 @@ import dagster as dg
 
 from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.dataset.sharding import shard_keys
-from rakuten_assets.dataset.source import catalog_signature, synthetic_root
 from rakuten_assets.defs.catalog.metadata import SIGNATURE
 from rakuten_assets.defs.shards import whole_range_request
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.settings import Settings
+from rakuten_assets.source import catalog_signature, synthetic_root
 
 _SECONDS_BETWEEN_LOOKS = 300
 

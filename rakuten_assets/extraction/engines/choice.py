@@ -12,11 +12,11 @@ from typing import Literal
 from upath import UPath
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.backbones import BACKBONES
-from rakuten_assets.extraction.converted import converted_model
 from rakuten_assets.extraction.engines.interface import Engine
+from rakuten_assets.extraction.networks.backbones import BACKBONES
+from rakuten_assets.extraction.networks.converted import converted_model
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import Preprocessing
-from rakuten_assets.extraction.weights import WeightsSource
 from rakuten_assets.machine import usable_cores
 from rakuten_assets.settings import Settings
 

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.converted import ConvertedModel
 from rakuten_assets.extraction.engines.openvino_kernels import (
     are_blocked_faster,
     convolution_kernels,
     wish_for_blocked,
 )
-from rakuten_assets.extraction.telemetry import import_openvino
+from rakuten_assets.extraction.networks.converted import ConvertedModel
+from rakuten_assets.extraction.networks.telemetry import import_openvino
 from rakuten_assets.machine import cpu_features
 
 _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}

@@ -17,11 +17,11 @@ import torch
 from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.backbones import BackboneSpec
 from rakuten_assets.extraction.engines.batching import ShrinkingBatch, fitting_batch
-from rakuten_assets.extraction.models import FromBytes, build_backbone, sha256_of_state
+from rakuten_assets.extraction.networks.backbones import BackboneSpec
+from rakuten_assets.extraction.networks.models import FromBytes, build_backbone, sha256_of_state
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import Preprocessing
-from rakuten_assets.extraction.weights import WeightsSource
 from rakuten_assets.machine import cpu_features
 
 if TYPE_CHECKING:

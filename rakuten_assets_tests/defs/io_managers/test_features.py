@@ -9,9 +9,9 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.features import FeatureMatrixIOManager, FeatureShardIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.shards import FeatureMatrix, FeatureShard
+from rakuten_assets.extraction.storing.shards import FeatureMatrix, FeatureShard
 from rakuten_assets.storage import Storage
-from rakuten_assets_tests.extraction.test_matrix import FINGERPRINT, make_manifest, make_shard
+from rakuten_assets_tests.extraction.storing.test_matrix import FINGERPRINT, make_manifest, make_shard
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -7,8 +7,8 @@ from upath import UPath
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import choice
 from rakuten_assets.extraction.engines.choice import has_cuda_device, open_engine, plan_engine
+from rakuten_assets.extraction.networks.weights import resolve_weights
 from rakuten_assets.extraction.preprocessing import preprocessing_for
-from rakuten_assets.extraction.weights import resolve_weights
 from rakuten_assets.settings import Settings
 
 

@@ -7,12 +7,12 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.converted import ConvertedModel, converted_model
 from rakuten_assets.extraction.engines import openvino as openvino_module
 from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 from rakuten_assets.extraction.engines.openvino_kernels import are_blocked_faster, wish_for_blocked
+from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model
+from rakuten_assets.extraction.networks.weights import resolve_weights
 from rakuten_assets.extraction.preprocessing import preprocessing_for
-from rakuten_assets.extraction.weights import resolve_weights
 from rakuten_assets.machine import cpu_features
 from rakuten_assets.settings import Settings
 

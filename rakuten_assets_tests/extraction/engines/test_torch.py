@@ -6,12 +6,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from rakuten_assets.errors import EngineError  # noqa: E402
-from rakuten_assets.extraction.backbones import BACKBONES  # noqa: E402
 from rakuten_assets.extraction.engines import torch as torch_module  # noqa: E402
 from rakuten_assets.extraction.engines.choice import EnginePlan  # noqa: E402
 from rakuten_assets.extraction.engines.torch import TorchEngine  # noqa: E402
+from rakuten_assets.extraction.networks.backbones import BACKBONES  # noqa: E402
+from rakuten_assets.extraction.networks.weights import WeightsSource  # noqa: E402
 from rakuten_assets.extraction.preprocessing import Preprocessing  # noqa: E402
-from rakuten_assets.extraction.weights import WeightsSource  # noqa: E402
 
 SIDE = 64
 PREPROCESSING = Preprocessing("document", SIDE, 0, "bilinear")

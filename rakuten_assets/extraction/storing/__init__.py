@@ -1,0 +1,1 @@
+"""Feature rows on storage: the resumable row store, shards, and matrices merged from them."""

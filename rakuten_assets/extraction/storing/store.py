@@ -1,0 +1,299 @@
+"""Finished feature rows on storage, by image sha256, for one fingerprint: what makes a run resumable.
+
+- rows arrive in segments (`segments`): immutable files, each written whole and renamed into place, so that a
+  crash loses only what was not yet a segment, and writers never meet
+- readers list the folder; a damaged segment is set aside with its good rows saved, its bad ones computed again
+- many small segments are merged into few large ones; a reader that misses a merged one lists again
+
+`cache/rows/<fingerprint digest>/` also holds `extractor.json`: the fingerprint in words, and what computed last.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from upath import UPath
+
+from rakuten_assets.errors import StoreError
+from rakuten_assets.extraction.storing.segments import (
+    SUFFIX,
+    SegmentIndex,
+    encode_segment,
+    read_index,
+    read_rows,
+)
+from rakuten_assets.files import TEMPORARY_SUFFIX, is_local, write_bytes
+
+DAMAGED_SUFFIX = ".damaged"
+ABOUT_FILE = "extractor.json"
+_SMALL_ROWS = 2048
+_SMALL_SEGMENTS_BEFORE_MERGING = 64
+# 21 MB of EfficientNet-B0 rows: few files, and little memory to write one.
+_ROWS_OF_A_MERGED_SEGMENT = 4096
+# A live writer of another machine looks dead from here; no write of a segment takes so long.
+_SECONDS_BEFORE_A_LEFTOVER_IS_DEAD = 60.0
+_MOST_LISTINGS_OF_A_READ = 5
+
+
+class RowStore:
+    """The rows of one fingerprint. Not thread-safe; any number of processes may share the folder.
+
+    Args:
+        folder: `cache/rows/<digest>`; made on the first write.
+        digest: of the fingerprint that all rows here have.
+        dim: length of a row.
+        log: told of all damage found.
+    """
+
+    def __init__(self, folder: UPath, digest: str, dim: int, log: Callable[[str], None]) -> None:
+        self.folder = folder
+        self._digest = digest
+        self._dim = dim
+        self._log = log
+        self._segments: dict[str, SegmentIndex] = {}
+        self._unusable: set[str] = set()
+        self._place: dict[bytes, tuple[str, int]] = {}
+        self._clean()
+        self.refresh()
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._place
+
+    def refresh(self) -> None:
+        """Take notice of segments that this or another process has added or merged away."""
+        present = set(self._names())
+        vanished = [name for name in self._segments if name not in present]
+        for name in vanished:
+            del self._segments[name]
+        if vanished:
+            self._place = {}
+            for name, index in self._segments.items():
+                self._place.update((key, (name, row)) for row, key in enumerate(index.keys))
+        for name in sorted(present - self._segments.keys() - self._unusable):
+            try:
+                with (self.folder / name).open("rb") as file:
+                    self._add(name, read_index(file, name, self._digest, self._dim))
+            except FileNotFoundError:
+                continue
+            except StoreError as error:
+                self._set_aside(name, str(error))
+            except OSError as error:
+                self._unusable.add(name)
+                self._log(f"{self.folder / name} cannot be read ({error}); its rows will be computed again")
+
+    def read(self, keys: Sequence[bytes], put: Callable[[int, NDArray[np.float32]], None]) -> list[int]:
+        """Call `put(i, features of keys[i])` for every key that the store can give; return the others' indices.
+
+        Features are float32 (dim,), verified; damaged rows are among the others.
+        """
+        wanted = list(range(len(keys)))
+        for _ in range(_MOST_LISTINGS_OF_A_READ):
+            wanted = self._read_once(keys, wanted, put)
+            if not any(keys[i] in self._place for i in wanted):
+                break
+        return sorted(wanted)
+
+    def append(self, keys: Sequence[bytes], features: NDArray[np.float32]) -> None:
+        """Commit rows: float32 (n, dim). When this returns they survive a crash.
+
+        Raises:
+            StoreError: the storage takes no more; what it held is intact.
+        """
+        if not keys:
+            return
+        name, content = encode_segment(features, keys, self._digest)
+        self._write(name, content)
+        self._add(name, read_index(io.BytesIO(content), name, self._digest, self._dim))
+
+    def merge_small_segments(self) -> None:
+        """Rewrite small segments as few large ones, once there are many of them."""
+        small = sorted(name for name, index in self._segments.items() if len(index.keys) < _SMALL_ROWS)
+        if len(small) <= _SMALL_SEGMENTS_BEFORE_MERGING:
+            return
+        for group in _groups(small, [len(self._segments[name].keys) for name in small]):
+            self._merge(group)
+        self.refresh()
+
+    def write_about(self, about: dict[str, Any]) -> None:
+        """Record what the rows are and what computes them, for a reader and for `about`."""
+        self._write(ABOUT_FILE, (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+
+    def about(self) -> dict[str, Any]:
+        """What `write_about` last recorded; {} where there is nothing readable."""
+        try:
+            about = json.loads((self.folder / ABOUT_FILE).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return about if isinstance(about, dict) else {}
+
+    def _names(self) -> list[str]:
+        return [name for name in self._entries() if name.endswith(SUFFIX) and not name.startswith(".")]
+
+    def _entries(self) -> list[str]:
+        try:
+            if not is_local(self.folder):
+                self.folder.fs.invalidate_cache()
+            return [path.name for path in self.folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):  # universal_pathlib's word for a missing folder
+            return []
+
+    def _add(self, name: str, index: SegmentIndex) -> None:
+        self._segments[name] = index
+        self._place.update((key, (name, row)) for row, key in enumerate(index.keys))
+
+    def _read_once(
+        self, keys: Sequence[bytes], wanted: Iterable[int], put: Callable[[int, NDArray[np.float32]], None]
+    ) -> list[int]:
+        by_segment: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        left = []
+        for i in wanted:
+            if (place := self._place.get(keys[i])) is None:
+                left.append(i)
+            else:
+                by_segment[place[0]].append((place[1], i))
+        for name, places in by_segment.items():
+            if (index := self._segments.get(name)) is None:  # merged away while the ones before were read
+                left += [i for _, i in places]
+                continue
+            places.sort()
+            rows = [row for row, _ in places]
+            damaged = []
+            try:
+                with (self.folder / name).open("rb") as file:
+                    for (_, i), (_, features) in zip(places, read_rows(file, index, rows), strict=True):
+                        if features is None:
+                            damaged.append(i)
+                        else:
+                            put(i, features)
+            except FileNotFoundError:
+                self.refresh()
+                left += [i for _, i in places]
+                continue
+            except OSError as error:
+                self._forget(name)
+                self._unusable.add(name)
+                self._log(f"{self.folder / name} cannot be read ({error}); its rows will be computed again")
+                left += [i for _, i in places]
+                continue
+            if damaged:
+                left += damaged
+                self._salvage(name)
+        return left
+
+    def _salvage(self, name: str) -> None:
+        """Save the good rows of a segment that has bad ones, then set it aside."""
+        try:
+            keys, features = self._good_rows(name)
+        except FileNotFoundError:  # another process was faster
+            self.refresh()
+            return
+        bad = len(self._segments[name].keys) - len(keys)
+        if keys:
+            self.append(keys, np.stack(features))
+        self._set_aside(name, f"{bad} of its rows do not match their checksum")
+
+    def _good_rows(self, name: str) -> tuple[list[bytes], list[NDArray[np.float32]]]:
+        index = self._segments[name]
+        keys, features = [], []
+        with (self.folder / name).open("rb") as file:
+            for row, values in read_rows(file, index, range(len(index.keys))):
+                if values is not None:
+                    keys.append(index.keys[row])
+                    features.append(values)
+        return keys, features
+
+    def _merge(self, names: Sequence[str]) -> None:
+        keys: list[bytes] = []
+        features: list[NDArray[np.float32]] = []
+        seen: set[bytes] = set()
+        merged = []
+        for name in names:
+            try:
+                own_keys, own_features = self._good_rows(name)
+            except OSError:
+                continue
+            if len(own_keys) < len(self._segments[name].keys):
+                self._salvage(name)
+                continue
+            for key, values in zip(own_keys, own_features, strict=True):
+                if key not in seen:
+                    seen.add(key)
+                    keys.append(key)
+                    features.append(values)
+            merged.append(name)
+        if len(merged) < 2:
+            return
+        self.append(keys, np.stack(features))
+        for name in merged:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _write(self, name: str, content: bytes) -> None:
+        try:
+            write_bytes(self.folder / name, content)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {self.folder / name}: {error.strerror or error}; rows stored before are intact: "
+                "make room (or give write permission) and run again"
+            ) from error
+
+    def _forget(self, name: str) -> None:
+        index = self._segments.pop(name, None)
+        for key in index.keys if index else ():
+            if self._place.get(key, ("", 0))[0] == name:
+                del self._place[key]
+
+    def _set_aside(self, name: str, reason: str) -> None:
+        self._forget(name)
+        path = self.folder / name
+        try:
+            path.rename(path.with_name(name + DAMAGED_SUFFIX))
+            what = f"set aside as {name}{DAMAGED_SUFFIX}"
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._unusable.add(name)
+            what = f"left where it is ({error})"
+        self._log(f"{path} is damaged: {reason}; {what}; rows that it held alone will be computed again")
+
+    def _clean(self) -> None:
+        """Remove temporary files of writers that are gone."""
+        if not is_local(self.folder):
+            return
+        for name in self._entries():
+            if name.endswith(TEMPORARY_SUFFIX) and _is_leftover(Path(self.folder) / name):
+                (Path(self.folder) / name).unlink(missing_ok=True)
+
+
+def _is_leftover(path: Path) -> bool:
+    pid = path.name.removesuffix(TEMPORARY_SUFFIX).split(".")[-2:-1]
+    try:
+        age = time.time() - path.stat().st_mtime
+    except OSError:
+        return False
+    alive = bool(pid) and pid[0].isdigit() and psutil.pid_exists(int(pid[0]))
+    return age > _SECONDS_BEFORE_A_LEFTOVER_IS_DEAD and not alive
+
+
+def _groups(names: Sequence[str], counts: Sequence[int]) -> list[list[str]]:
+    """Cut segments into groups of about the size of a merged segment."""
+    groups: list[list[str]] = [[]]
+    rows = 0
+    for name, count in zip(names, counts, strict=True):
+        if rows and rows + count > _ROWS_OF_A_MERGED_SEGMENT:
+            groups.append([])
+            rows = 0
+        groups[-1].append(name)
+        rows += count
+    return groups

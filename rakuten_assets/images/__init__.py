@@ -1,0 +1,1 @@
+"""Images as the project reads them: strict decoding, fault reasons, exact resizing."""

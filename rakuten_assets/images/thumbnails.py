@@ -1,0 +1,60 @@
+"""Small pictures of images that a scan has found whole: for comparing them, and for showing them.
+
+A JPEG is decoded at the nearest power-of-two fraction of its size, which costs about two thirds of a full
+decode. The result serves eyes and comparisons, never features.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from upath import UPath
+
+from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.images.raster import open_raster
+
+_JPEG_QUALITY = 70
+
+
+def unchanged_bytes(path: Path | UPath, sha256: str) -> bytes | None:
+    """The file's bytes if they are those that were scanned; None if the file changed or went since then."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return content if sha256_of_bytes(content) == sha256 else None
+
+
+def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:
+    """RGB picture of at least `side` pixels on its shorter side where the image has them, of its first frame.
+
+    Args:
+        content: bytes of an image whose strict decode succeeded.
+        format_name: its format as the scan found it (Pillow's name).
+    """
+    with open_raster(content, format_name) as image:
+        image.draft("RGB", (side, side))
+        image.load()
+        image.info.pop("transparency", None)
+        picture = image.convert("RGB")
+    factor = min(picture.size) // side
+    return picture.reduce(factor) if factor > 1 else picture
+
+
+def thumbnail_uri(content: bytes, format_name: str, side: int) -> str:
+    """A `data:` address of a JPEG thumbnail that fits a square of `side` pixels (about 2 kB at 96)."""
+    picture = small_picture(content, format_name, side)
+    picture.thumbnail((side, side), Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def pixels_of(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """uint8 (height, width, 3) of an RGB picture."""
+    return np.asarray(picture, dtype=np.uint8)

@@ -1,0 +1,211 @@
+"""One image's record: from a path, through its bytes and its pixels, to a row of the scan."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from upath import UPath
+
+from rakuten_assets.errors import UndecodableImageError
+from rakuten_assets.files import is_local
+from rakuten_assets.images.decoding import (
+    DecodeLimits,
+    ImageHeader,
+    check_bytes,
+    check_pixels,
+    decode_pixels,
+    read_header,
+)
+from rakuten_assets.images.jpeg import trailing_bytes
+from rakuten_assets.images.reasons import Reason, status_of
+from rakuten_assets.integrity.reading.measures import measure_pixels
+from rakuten_assets.integrity.reading.schema import SCAN_VERSION
+from rakuten_assets.units import human_count
+
+_FORMATS_BY_SUFFIX = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".gif": "GIF",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+# An image of more pixels takes its turn, so that several workers never hold several giants at once: 24 MB of
+# pixels or more, and as much again for the coefficients of a progressive JPEG.
+_GIANT_PIXELS = 8_000_000
+# Without waiting: a named pipe would otherwise keep its reader until someone writes.
+_READ_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class ImageRecord(NamedTuple):
+    """A row of the scan: `schema.SCAN_SCHEMA` describes the fields, in the same order."""
+
+    status: str
+    reason: str
+    detail: str = ""
+    bytes: int = 0
+    sha256: str = ""
+    format: str = ""
+    mode: str = ""
+    width: int = 0
+    height: int = 0
+    progressive: bool = False
+    subsampling: str = ""
+    quality: int = 0
+    orientation: int = 0
+    has_icc: bool = False
+    pixel_sha256: str = ""
+    phash: int = 0
+    dhash: int = 0
+    brightness: float = math.nan
+    contrast: float = math.nan
+    entropy: float = math.nan
+    blur: float = math.nan
+    saturation: float = math.nan
+    white_share: float = math.nan
+    box_left: int = 0
+    box_top: int = 0
+    box_right: int = 0
+    box_bottom: int = 0
+    removable_share: float = math.nan
+    blank: bool = False
+    near_blank: bool = False
+    scan_version: str = SCAN_VERSION
+
+
+class Workspace:
+    """A worker's own memory: a pixel buffer that it uses again and again, and its turn at giant images.
+
+    Args:
+        turn: shared by all workers of a scan.
+    """
+
+    def __init__(self, turn: threading.Lock) -> None:
+        self._turn = turn
+        self._buffer = np.empty(0, np.uint8)
+
+    @contextmanager
+    def pixels(self, content: bytes, header: ImageHeader) -> Iterator[npt.NDArray[np.uint8]]:
+        """Decode into this workspace; the pixels are good inside the block.
+
+        Raises:
+            UndecodableImageError: with the reason why the image does not decode whole.
+        """
+        count = header.width * header.height
+        if count > _GIANT_PIXELS:
+            with self._turn:
+                yield decode_pixels(content, header)
+            return
+        if self._buffer.size < 3 * count:
+            self._buffer = np.empty(3 * count, np.uint8)
+        yield decode_pixels(content, header, self._buffer)
+
+
+def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRecord:
+    """The file's bytes, or the record that says why there are none: `missing`, `unreadable_file`, `empty`,
+    `file_too_large` (refused by its size, without reading it)."""
+    size = 0
+    try:
+        if is_local(path):
+            # The bare system calls: an open file object costs as much again, which counts where nothing is decoded.
+            descriptor = os.open(path, _READ_AT_ONCE)
+            try:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    raise UndecodableImageError(Reason.UNREADABLE_FILE, f"{path} is not a regular file")
+                size = status.st_size
+                check_bytes(size, limits)
+                return _read(descriptor, size)
+            finally:
+                os.close(descriptor)
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            check_bytes(size, limits)
+            file.seek(0)
+            content: bytes = file.read(size)
+            return content
+    except (FileNotFoundError, NotADirectoryError):
+        return ImageRecord(status_of(Reason.MISSING), Reason.MISSING, f"there is no file {path}")
+    except UndecodableImageError as error:
+        reason = Reason(error.reason)
+        return ImageRecord(status_of(reason), reason, error.detail, bytes=size)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        detail = f"{path}: {getattr(error, 'strerror', None) or error}"
+        return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """Up to `size` bytes; one call of the system gives fewer than asked for where the file is huge."""
+    content = os.read(descriptor, size)
+    while len(content) < size and (more := os.read(descriptor, size - len(content))):
+        content += more
+    return content
+
+
+def record_of_content(
+    content: bytes, sha256: str, suffix: str, limits: DecodeLimits, workspace: Workspace
+) -> ImageRecord:
+    """The record of an image's bytes, whose size has been accepted; `suffix` is the file name's."""
+    found: dict[str, Any] = {"bytes": len(content), "sha256": sha256}
+    try:
+        header = read_header(content)
+        found.update(_header_fields(header))
+        check_pixels(header, limits)
+        with workspace.pixels(content, header) as rgb:
+            found.update(vars(measure_pixels(rgb)))
+    except UndecodableImageError as error:
+        reason, detail = Reason(error.reason), error.detail
+    else:
+        reason, detail = _remark(content, header, suffix)
+    return ImageRecord(status_of(reason), reason, detail, **found)
+
+
+def expected_format(suffix: str) -> str:
+    """The image format that a file name's suffix promises, "" for a suffix that promises none.
+
+    >>> expected_format(".JPG")
+    'JPEG'
+    """
+    return _FORMATS_BY_SUFFIX.get(suffix.lower(), "")
+
+
+def _header_fields(header: ImageHeader) -> dict[str, Any]:
+    jpeg = header.jpeg
+    return {
+        "format": header.format,
+        "mode": header.mode,
+        "width": header.width,
+        "height": header.height,
+        "orientation": header.orientation,
+        "has_icc": header.has_icc,
+        "progressive": jpeg.progressive if jpeg else False,
+        "subsampling": jpeg.subsampling if jpeg else "",
+        "quality": jpeg.quality if jpeg else 0,
+    }
+
+
+def _remark(content: bytes, header: ImageHeader, suffix: str) -> tuple[Reason, str]:
+    """What is remarkable about an image that decodes whole; the first of several is the reason."""
+    remarks: list[tuple[Reason, str]] = []
+    if header.animated:
+        remarks.append((Reason.ANIMATED, "more than one frame; the first one counts"))
+    if header.format != (expected_format(suffix) or header.format):
+        remarks.append((Reason.WRONG_FORMAT, f"{header.format} in a file named *{suffix}"))
+    if header.jpeg and (count := trailing_bytes(content, header.jpeg)):
+        remarks.append((Reason.TRAILING_BYTES, f"{human_count(count)} bytes after the end of the image"))
+    if not remarks:
+        return Reason.NONE, ""
+    return remarks[0][0], "; ".join(detail for _, detail in remarks)

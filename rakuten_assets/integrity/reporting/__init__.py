@@ -1,0 +1,1 @@
+"""The integrity report: findings, figures, pictures, and the page that shows them."""

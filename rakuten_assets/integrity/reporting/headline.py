@@ -1,0 +1,102 @@
+"""The report at a glance: one sentence, and a dozen figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rakuten_assets.units import human_bytes
+
+if TYPE_CHECKING:
+    from rakuten_assets.integrity.reporting.report import IntegrityReport
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One tile: a number, what it is, a note, and a tone: "good", "bad", or "" for neither."""
+
+    label: str
+    value: str
+    note: str
+    tone: str
+
+
+def percent(share: float) -> str:
+    """A share as people read it; never 0 % or 100 % where that is not exactly so."""
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if share < 0.001 or share > 0.999:
+        return f"{share:.3%}" if 0.00001 < share < 0.99999 else ("<0.001%" if share < 0.5 else ">99.999%")
+    return f"{share:.1%}"
+
+
+def verdict(report: IntegrityReport) -> str:
+    """The report in one or two sentences."""
+    counts = report.summary["images"]
+    total, unusable = counts["total"], counts["total"] - counts["by_status"]["ok"]
+    if not total:
+        return "There is no image to report on."
+    first = (
+        f"All {total:,} images decode whole."
+        if not unusable
+        else f"{unusable:,} of {total:,} images cannot be used ({percent(unusable / total)})."
+    )
+    parts = []
+    redundant = report.summary["duplicates"]["exact"]["redundant"]
+    if redundant:
+        parts.append(f"{redundant:,} files are byte-identical copies of another")
+    conflicts = report.summary["label_conflicts"]["pixel"]["rows"]
+    if conflicts:
+        parts.append(f"{conflicts:,} rows show a picture that other rows class differently")
+    twins = report.summary["train_test_twins"]["near"]["test_rows"]
+    if twins:
+        parts.append(f"{twins:,} test images are also in train")
+    text = "; ".join(parts)
+    return f"{first} {text[:1].upper()}{text[1:]}." if parts else first
+
+
+def key_figures(report: IntegrityReport) -> list[KeyFigure]:
+    """The tiles, most important first."""
+    summary = report.summary
+    counts, duplicates = summary["images"], summary["duplicates"]
+    total, status = counts["total"], counts["by_status"]
+    splits = ", ".join(
+        f"{part['total']:,} {name}" for name, part in counts["by_split"].items() if name != "all"
+    )
+    leak = summary["leakage"]["levels"]["near"]
+    tiles = [
+        KeyFigure("images", f"{total:,}", splits or human_bytes(counts["bytes"]), ""),
+        KeyFigure("decode whole", percent(status["ok"] / total if total else 0), f"{status['ok']:,} images",
+                  "good" if status["ok"] == total else "bad"),
+        _fault("unreadable", status["unreadable"], "the file is there and does not decode whole"),
+        _fault("missing", status["missing"], "no file at the expected place"),
+        _fault("blank", counts["blank"] + counts["near_blank"], f"{counts['blank']:,} exactly one colour"),
+        _fault("redundant files", duplicates["exact"]["redundant"],
+               f"in {duplicates['exact']['groups']:,} groups of byte-identical files"),
+        _fault("near-duplicate groups", duplicates["near"]["beyond_finer_level"],
+               "of different files that show the same picture"),
+    ]  # fmt: skip
+    if summary["classes"]:
+        conflicts = summary["label_conflicts"]["pixel"]
+        tiles.append(_fault("rows in label conflict", conflicts["rows"],
+                            f"equal pictures, different classes: {conflicts['groups']:,} groups"))  # fmt: skip
+    if len(counts["by_split"]) > 1:
+        twins = summary["train_test_twins"]["near"]
+        tiles.append(_fault("test images also in train", twins["test_rows"], f"{twins['groups']:,} groups"))
+    if summary["leakage"]["rows"]:
+        tiles.append(
+            KeyFigure("leakage of a naive 80/20 split", percent(leak["naive"]),
+                      f"duplicate-aware: {percent(leak['duplicate_aware'])}", "bad" if leak["naive"] else "good")
+        )  # fmt: skip
+    if summary["classes"]:
+        classes = summary["classes"]
+        ends = (
+            f", {classes['largest']} against {classes['smallest']}" if classes["imbalance_ratio"] > 1 else ""
+        )
+        note = f"{classes['count']} classes{ends}"
+        tiles.append(KeyFigure("imbalance", f"{classes['imbalance_ratio']:.1f} : 1", note, ""))
+    return tiles
+
+
+def _fault(label: str, count: int, note: str) -> KeyFigure:
+    return KeyFigure(label, f"{count:,}", note if count else "", "bad" if count else "good")

@@ -1,0 +1,135 @@
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rakuten_assets.errors import WeightsError
+from rakuten_assets.extraction.networks import weights as weights_module
+from rakuten_assets.extraction.networks.weights import WeightsSource, checkpoint_folder, resolve_weights
+from rakuten_assets.settings import Settings
+
+B0_FILE = "efficientnet_b0_rwightman-7f5810bc.pth"
+
+
+@pytest.fixture(autouse=True)
+def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch"
+
+
+def test_checkpoint_folder_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    for name, value in (("TORCH_HOME", "/a/b"), ("XDG_CACHE_HOME", "/c"), ("XDG_CACHE_HOME", "")):
+        monkeypatch.delenv("TORCH_HOME", raising=False)
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+        assert checkpoint_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def test_seeded_weights_say_what_they_are() -> None:
+    source = resolve_weights(Settings(weights="seeded"))
+    assert source.kind == "seeded"
+    assert source.identity.startswith("seeded:efficientnet_b0:recipe ")
+    assert "not for results" in source.as_dict()["note"]
+    assert source.identity != resolve_weights(Settings(weights="seeded", backbone="resnet18")).identity
+
+
+def test_a_files_identity_is_its_content(tmp_path: Path) -> None:
+    one, copy = tmp_path / "one.pth", tmp_path / "copy.safetensors"
+    one.write_bytes(b"some weights")
+    copy.write_bytes(b"some weights")
+    first, second = resolve_weights(Settings(weights=str(one))), resolve_weights(Settings(weights=str(copy)))
+    assert first.identity == second.identity == "sha256:" + hashlib.sha256(b"some weights").hexdigest()
+    assert str(tmp_path) not in str(first.as_dict())
+
+
+def test_missing_published_weights_name_the_file_the_place_and_the_ways_out(torch_home: Path) -> None:
+    with pytest.raises(WeightsError) as caught:
+        resolve_weights(Settings(weights="IMAGENET1K_V1"))
+    message = str(caught.value)
+    assert f"https://download.pytorch.org/models/{B0_FILE}" in message
+    assert str(torch_home / "hub" / "checkpoints" / B0_FILE) in message
+    assert "RAKUTEN_WEIGHTS" in message
+    assert "RAKUTEN_ALLOW_DOWNLOAD=1" in message
+
+
+def test_a_cached_file_is_verified(torch_home: Path) -> None:
+    cached = torch_home / "hub" / "checkpoints" / B0_FILE
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"not those weights")
+    with pytest.raises(WeightsError, match=r"damaged or not what its name says.*7f5810bc"):
+        resolve_weights(Settings(weights="IMAGENET1K_V1"))
+
+
+def test_a_file_with_a_published_name_is_verified_wherever_it_lies(tmp_path: Path) -> None:
+    file = tmp_path / B0_FILE
+    file.write_bytes(b"not those weights")
+    with pytest.raises(WeightsError, match="not what its name says"):
+        resolve_weights(Settings(weights=str(file)))
+
+
+def test_the_right_cached_file_is_taken(torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = torch_home / "hub" / "checkpoints" / B0_FILE
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"x")
+    digest = "7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934"
+    monkeypatch.setattr(weights_module, "sha256_of_file", lambda path: digest)
+    source = resolve_weights(Settings(weights="IMAGENET1K_V1"))
+    assert (source.kind, source.path, source.identity) == ("published", cached, f"sha256:{digest}")
+    # The prefix in the name is right, the rest is not: the full sha256 is known for this file.
+    monkeypatch.setattr(weights_module, "sha256_of_file", lambda path: digest[:8] + "0" * 56)
+    with pytest.raises(WeightsError, match="not what its name says"):
+        resolve_weights(Settings(weights="IMAGENET1K_V1"))
+
+
+def test_download_only_where_allowed(torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def fetch(action: str, request: dict[str, Any]) -> dict[str, Any]:
+        asked.append((action, request))
+        raise WeightsError("no network")
+
+    monkeypatch.setattr(weights_module, "run_in_torch_process", fetch)
+    with pytest.raises(WeightsError, match="no network"):
+        resolve_weights(Settings(weights="IMAGENET1K_V1", allow_download=True))
+    assert asked == [("download", {"backbone": "efficientnet_b0", "release": "IMAGENET1K_V1"})]
+
+
+@pytest.mark.parametrize("name", ["IMAGENET1K_V9", "imagenet", "no-such-thing"])
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(WeightsError, match="IMAGENET1K_V1"):
+        resolve_weights(Settings(weights=name))
+
+
+def test_a_missing_file_an_empty_file_a_folder_and_a_giant_are_refused(tmp_path: Path) -> None:
+    empty, giant, folder = tmp_path / "empty.pth", tmp_path / "giant.pth", tmp_path / "folder.pth"
+    empty.touch()
+    folder.mkdir()
+    with giant.open("wb") as file:
+        file.truncate(10 << 40)
+    cases = {
+        "missing.pth": "No such file",
+        "empty.pth": "is empty",
+        "folder.pth": "is not a file",
+        "giant.pth": "10.0 TiB",
+        "no/such/folder": "No such file",
+    }
+    for name, reason in cases.items():
+        with pytest.raises(WeightsError, match=reason) as caught:
+            resolve_weights(Settings(weights=str(tmp_path / name)))
+        assert name in str(caught.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions and pipes are POSIX")
+def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    with pytest.raises(WeightsError, match="is not a file"):
+        resolve_weights(Settings(weights=str(tmp_path / "pipe.pth")))
+
+
+def test_source_describes_itself_without_its_place() -> None:
+    described = WeightsSource("file", "/home/me/w.pth", Path("/home/me/w.pth"), "sha256:ab").as_dict()
+    assert described == {"kind": "file", "name": "w.pth", "identity": "sha256:ab"}
