@@ -18,7 +18,7 @@ KEYS = ["00", "01", "02"]
 
 def _executions(project: Project, asset: str, check: str) -> dict[str | None, list[str]]:
     """Statuses of a check's records, by partition."""
-    key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+    key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)
     found: dict[str | None, list[str]] = {}
     for record in project.instance.event_log_storage.get_asset_check_execution_history(key, limit=100):
         found.setdefault(record.partition, []).append(record.status.value)
