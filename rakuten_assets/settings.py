@@ -74,6 +74,11 @@ class Settings(BaseSettings):
     precision: Literal["f32", "bf16", "f16"] = Field(
         "f32", description="Arithmetic of the backbone; `bf16` and `f16` are faster and not exact."
     )
+    numerics: Literal["native", "portable"] = Field(
+        "native",
+        description="`native`: this CPU's fastest exact kernels. `portable`: the same bits on every x86-64 CPU with "
+        "AVX2, for storages that several kinds of machines work on; slower where there is AVX-512.",
+    )
     batch_size: int = Field(
         0,
         ge=0,

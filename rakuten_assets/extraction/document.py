@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rakuten_assets.arrays import copy_rows
+from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics
 from rakuten_assets.settings import Settings
@@ -115,8 +116,11 @@ def content_version(document: Mapping[str, Any]) -> str:
 def document_verdict(document: Mapping[str, Any], train: FeatureArray, test: FeatureArray) -> Verdict:
     """The document has all keys, and its counts are those of the arrays."""
     problems = [f"key {key} is missing" for key in DOCUMENT_KEYS if key not in document]
-    if dict(train.fingerprint) != dict(test.fingerprint):
-        problems.append("train and test features come from different extractors; materialise both again")
+    if different := differences(train.fingerprint, test.fingerprint):
+        problems.append(
+            f"train and test features come from different extractors (they differ in {', '.join(different)}); "
+            "materialise both again, on one kind of machine"
+        )
     for split, matrix in (("train", train), ("test", test)):
         counted = sum(document["quarantined"][split].values())
         zero = int((~matrix.valid).sum())

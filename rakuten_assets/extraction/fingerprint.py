@@ -6,11 +6,13 @@ Two rows may be exchanged for each other exactly when image and fingerprint are 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.numerics import numeric_profile
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import RECIPE, ExtractorSpec
 from rakuten_assets.files import sha256_of_bytes
@@ -25,8 +27,8 @@ class ExtractorFingerprint:
         network: what builds the network, and which layer its features are taken before.
         weights: the identity of the weights: `sha256:...` of their file, `seeded:sha256:...` of seeded ones.
         preprocessing: operations on the image, and the normalisation.
-        pillow: major and minor version of Pillow, which the resize follows (13.0 changed the order of its
-            passes for tall images, and with it single grey levels).
+        numerics: the machine's part, a `NumericProfile`: kernels, instruction set, decoders. Pillow's version is among
+            them, which the resize follows too (13.0 changed single grey levels of tall images).
         precision: f32, bf16 or f16.
         engine, engine_version, device: what does the arithmetic, and on what kind of device.
         batch: images in a call where an engine's sums depend on it (torch); 0 where they do not (openvino).
@@ -37,7 +39,7 @@ class ExtractorFingerprint:
     network: dict[str, Any]
     weights: str
     preprocessing: dict[str, Any]
-    pillow: str
+    numerics: dict[str, Any]
     precision: str
     engine: str
     engine_version: str
@@ -55,6 +57,24 @@ class ExtractorFingerprint:
         return sha256_of_bytes(json.dumps(self.as_dict(), sort_keys=True).encode())
 
 
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> list[str]:
+    """What differs between two fingerprints, part by part.
+
+    >>> differences({"numerics": {"kernels": "blocked"}}, {"numerics": {"kernels": "default"}})
+    ['numerics.kernels: blocked or default']
+    """
+    found = []
+    for name in sorted({*one, *other}):
+        first, second = one.get(name), other.get(name)
+        if first == second:
+            continue
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            found += differences(first, second, f"{within}{name}.")
+        else:
+            found.append(f"{within}{name}: {first} or {second}")
+    return found
+
+
 def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, plan: EnginePlan) -> ExtractorFingerprint:
     """The fingerprint of an extractor, found without loading an engine.
 
@@ -67,7 +87,7 @@ def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, plan: EnginePlan
         network=spec.backbone.function,
         weights=weights.identity,
         preprocessing=spec.preprocessing.as_dict(),
-        pillow=".".join(version("pillow").split(".")[:2]),
+        numerics=numeric_profile(spec.backbone, plan).as_dict(),
         precision=plan.precision,
         engine=plan.engine,
         engine_version=version(plan.engine),

@@ -25,6 +25,7 @@ class EnginePlan:
     precision: str
     threads: int
     batch: int
+    numerics: Literal["native", "portable"] = "native"
 
     @property
     def batch_in_fingerprint(self) -> int:
@@ -39,6 +40,8 @@ def plan_engine(settings: Settings) -> EnginePlan:
         EngineError: the settings ask for what this machine cannot do.
     """
     device = settings.device
+    if device == "auto" and settings.numerics == "portable":
+        device = "cpu"
     if device == "auto":
         wants_cuda = settings.engine != "openvino" and has_cuda_device() and torch_has_cuda()
         device = "cuda" if wants_cuda else "cpu"
@@ -47,11 +50,16 @@ def plan_engine(settings: Settings) -> EnginePlan:
         engine = "torch" if device == "cuda" else "openvino"
     if device == "cuda":
         _refuse_missing_cuda(engine)
+    if settings.numerics == "portable" and (engine, settings.precision) != ("openvino", "f32"):
+        raise EngineError(
+            f"RAKUTEN_NUMERICS=portable holds for the openvino engine in f32, not for {engine} in "
+            f"{settings.precision}; set RAKUTEN_ENGINE=openvino and RAKUTEN_PRECISION=f32, or RAKUTEN_NUMERICS=native"
+        )
     threads = settings.threads or usable_cores()
     batch = settings.batch_size
     if engine == "torch":
         batch = batch or _TORCH_BATCH[device]
-    return EnginePlan(engine, device, settings.precision, threads, batch)
+    return EnginePlan(engine, device, settings.precision, threads, batch, settings.numerics)
 
 
 def has_cuda_device() -> bool:

@@ -12,23 +12,11 @@ Measured on a CPU with AVX-512 and without AMX (AMD Zen 4), inference alone, two
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Collection
 from typing import Any
-
-from rakuten_assets.backbones import Backbone
 
 # What OpenVINO's own serialised models call this wish. A kernel that cannot serve a layer is passed over.
 _WISH = "primitives_priority"
 _BLOCKED = {"Convolution": "cpu:jit_avx512_1x1", "GroupConvolution": "cpu:jit_avx512_dw"}
-
-
-def are_blocked_faster(backbone: Backbone, features: Collection[str]) -> bool:
-    """Whether to wish for the blocked kernels on a CPU with these features.
-
-    Without AVX-512 they are faster for some networks and slower for others; where there is AMX, only the others use
-    its tiles.
-    """
-    return backbone.blocked_kernels and "avx512f" in features and "amx_tile" not in features
 
 
 def wish_for_blocked(xml: bytes) -> bytes:

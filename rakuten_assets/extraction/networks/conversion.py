@@ -51,8 +51,39 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
         [norm.scale * value for value in norm.std]
     )
     folder = Path(request["folder"])
-    openvino.save_model(steps.build(), folder / "model.xml", compress_to_fp16=False)
+    prepared = steps.build()
+    mean_in_two_steps(prepared)
+    openvino.save_model(prepared, folder / "model.xml", compress_to_fp16=False)
     return {"state_sha256": sha256_of_state(backbone), **_versions(spec)}
+
+
+def mean_in_two_steps(model: Any) -> None:
+    """Replace the mean over height and width by the mean of each row's mean, in an OpenVINO model (n, c, h, w).
+
+    OpenVINO's blocked kernels add up all pixels of a channel one after the other. EfficientNet-B0's squeeze does so
+    with up to 12,544: the error against float64 was six times torch's own (2.8e-5 of the largest feature, torch
+    3.9e-6). In two steps it is 3.6e-6, for 2 % of the model's speed. Two reductions would be merged into one again;
+    two poolings are not.
+    """
+    openvino = import_openvino()
+    ops = openvino.opset13
+    for mean in [layer for layer in model.get_ordered_ops() if layer.get_type_name() == "ReduceMean"]:
+        pixels, axes = mean.input_value(0), mean.input_value(1).get_node()
+        shape = pixels.get_partial_shape()
+        if axes.get_type_name() != "Constant" or shape.rank.is_dynamic or len(shape) != 4:
+            continue
+        if (
+            sorted(int(axis) % 4 for axis in axes.data.flatten()) != [2, 3]
+            or shape[2].is_dynamic
+            or shape[3].is_dynamic
+        ):
+            continue
+        height, width = shape[2].get_length(), shape[3].get_length()
+        rows = ops.avg_pool(pixels, [1, 1], [0, 0], [0, 0], [1, width], True)
+        whole = ops.avg_pool(rows, [1, 1], [0, 0], [0, 0], [height, 1], True)
+        if not mean.get_attributes()["keep_dims"]:
+            whole = ops.squeeze(whole, ops.constant([2, 3]))
+        mean.output(0).replace(whole.output(0))
 
 
 def seed(request: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.files import sha256_of_bytes
 
 # Change it when `conversion` makes another model from the same request.
-_RECIPE = 1
+_RECIPE = 2
 _XML, _BIN = "model.xml", "model.bin"
 
 

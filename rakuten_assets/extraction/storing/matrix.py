@@ -18,6 +18,7 @@ import pandas as pd
 
 from rakuten_assets.arrays import copy_rows, stage_rows, verify_content
 from rakuten_assets.errors import ManifestError
+from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.extraction.storing.features import FeatureArray, merged_content
 
 _BLOCK_BYTES = 4 << 20
@@ -153,12 +154,13 @@ def _common_fingerprint(shards: Mapping[str, FeatureArray], backbone: str) -> Ma
     first_key, first = next(iter(shards.items()))
     for key, shard in shards.items():
         if dict(shard.fingerprint) != dict(first.fingerprint):
-            different = [
-                name for name in first.fingerprint if first.fingerprint[name] != shard.fingerprint.get(name)
-            ]
+            different = differences(first.fingerprint, shard.fingerprint)
+            way_out = "materialise all shards with the present settings"
+            if all(name.startswith("numerics.") for name in different):
+                way_out += " on one kind of machine, or set RAKUTEN_NUMERICS=portable, which gives the same bits on all"
             raise ManifestError(
                 f"shards {first_key} and {key} were made by different extractors (they differ in "
-                f"{', '.join(different) or 'their fields'}); materialise all shards with the present settings"
+                f"{', '.join(different)}), and are never mixed; {way_out}"
             )
     if first.fingerprint["backbone"] != backbone:
         raise ManifestError(

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from rakuten_assets.backbones import find_backbone
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import openvino as openvino_module
 from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.numerics import uses_blocked_kernels
 from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
-from rakuten_assets.extraction.engines.openvino_kernels import are_blocked_faster, wish_for_blocked
+from rakuten_assets.extraction.engines.openvino_kernels import wish_for_blocked
 from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model
 from rakuten_assets.extraction.networks.weights import find_weights
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
@@ -103,20 +103,12 @@ def test_the_convolutions_run_on_the_faster_kernels(model: ConvertedModel, image
     with engine(model, "f32", 1, 2, unlisted) as opened:
         usual, expected = opened.describe()["kernels"], opened.infer(images[:2])
     assert usual
-    if are_blocked_faster(B0.backbone, cpu_features()):
+    if uses_blocked_kernels(B0.backbone, EnginePlan("openvino", "cpu", "f32", 1, 2)):
         assert kernels == ["jit_avx512_1x1_f32", "jit_avx512_dw_f32", "jit_avx512_f32"]
         assert not set(usual) & set(kernels)
     else:
         assert kernels == usual
     assert np.abs(features - expected).max() < 1e-4 * np.abs(expected).max()
-
-
-def test_kernels_are_wished_for_by_backbone_and_cpu() -> None:
-    assert are_blocked_faster(B0.backbone, ["avx2", "avx512f"])
-    assert not are_blocked_faster(find_backbone("convnext_tiny"), ["avx2", "avx512f"])
-    assert not are_blocked_faster(B0.backbone, ["avx2"])
-    assert not are_blocked_faster(B0.backbone, ["avx512f", "amx_tile"])
-    assert not are_blocked_faster(B0.backbone, [])
 
 
 def test_a_wish_joins_the_notes_that_a_layer_has() -> None:

@@ -1,0 +1,108 @@
+"""What the last bits of a feature depend on besides the extractor: the machine's arithmetic and the decoders.
+
+- `native`: the fastest exact kernels of this CPU. Two kinds of CPU give rows that agree to about 1e-6 of the largest
+  feature, and are told apart by their fingerprints
+- `portable`: one set of kernels that every x86-64 CPU with AVX2 has. oneDNN, which does OpenVINO's arithmetic, is held
+  to AVX2, and no convolution asks for kernels of a wider instruction set
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+from rakuten_assets.backbones import Backbone
+from rakuten_assets.errors import EngineError
+from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.machine import cpu_features
+
+CAP = "ONEDNN_MAX_CPU_ISA"
+"""The variable that oneDNN reads once, when it first chooses a kernel."""
+
+_PORTABLE = "AVX2"
+# From narrow to wide. A cap of oneDNN's that is not among them stands for itself.
+_CLASSES = ("avx2", "avx512", "avx512+amx")
+_CAPPED = {"AVX2": "avx2", "AVX2_VNNI": "avx2", "AVX512_CORE": "avx512", "AVX512_CORE_VNNI": "avx512",
+           "AVX512_CORE_BF16": "avx512", "AVX512_CORE_FP16": "avx512"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NumericProfile:
+    """The part of a fingerprint that a machine decides.
+
+    Attributes:
+        kernels: `blocked` or `default` convolutions of OpenVINO; `torch` where torch computes.
+        instruction_set: the widest one in use, `avx2`, `avx512`, `avx512+amx` or another; `cuda` on a GPU.
+        decoders: the versions of what decodes: simplejpeg with its own libjpeg-turbo, Pillow with its libraries.
+    """
+
+    kernels: str
+    instruction_set: str
+    decoders: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+def numeric_profile(backbone: Backbone, plan: EnginePlan) -> NumericProfile:
+    """The profile of rows that this process would compute, found without loading an engine."""
+    decoders = {"simplejpeg": version("simplejpeg"), "pillow": version("pillow")}
+    if plan.device == "cuda":
+        return NumericProfile("torch", "cuda", decoders)
+    used = instruction_set(plan)
+    if plan.engine == "torch":
+        return NumericProfile("torch", used, decoders)
+    return NumericProfile("blocked" if uses_blocked_kernels(backbone, plan) else "default", used, decoders)
+
+
+def uses_blocked_kernels(backbone: Backbone, plan: EnginePlan) -> bool:
+    """Whether OpenVINO is asked for its convolutions on blocked channels.
+
+    They exist for AVX-512. Without it they are faster for some networks and slower for others; where there is AMX, only
+    the others use its tiles.
+    """
+    return backbone.blocked_kernels and plan.numerics == "native" and instruction_set(plan) == "avx512"
+
+
+def instruction_set(plan: EnginePlan) -> str:
+    """The widest instruction set that the plan's kernels may use here."""
+    own = _own_instruction_set(cpu_features())
+    if plan.numerics == "portable":
+        return "avx2"
+    cap = os.environ.get(CAP, "").upper()
+    if not cap or cap in ("ALL", "DEFAULT"):
+        return own
+    capped = _CAPPED.get(cap, cap.lower())
+    if capped not in _CLASSES or own not in _CLASSES:
+        return capped
+    return min(own, capped, key=_CLASSES.index)
+
+
+def hold_to_portable_kernels() -> None:
+    """Make OpenVINO, which must not be loaded yet, use no instructions beyond AVX2.
+
+    Raises:
+        EngineError: OpenVINO is loaded in this process and may use others, or the CPU lacks AVX2.
+    """
+    if os.environ.get(CAP, "").upper() != _PORTABLE:
+        if "openvino" in sys.modules:
+            raise EngineError(
+                "RAKUTEN_NUMERICS=portable: openvino is already in use by this process with its native kernels, which "
+                f"cannot be changed; start a new process, or set {CAP}={_PORTABLE} before it starts"
+            )
+        os.environ[CAP] = _PORTABLE
+    if "avx2" not in cpu_features():
+        raise EngineError("RAKUTEN_NUMERICS=portable: this CPU has no AVX2; set RAKUTEN_NUMERICS=native")
+
+
+def _own_instruction_set(features: Collection[str]) -> str:
+    if "avx512f" in features:
+        return "avx512+amx" if "amx_tile" in features else "avx512"
+    if "avx2" in features:
+        return "avx2"
+    return "+".join(feature for feature in features if feature in ("asimd", "sve")) or "other"
