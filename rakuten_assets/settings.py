@@ -134,10 +134,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "storage", mode="before")
     @classmethod
     def _as_path(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        # As a plain path, so that `file:///x` gets memory maps and atomic renames like `/x`.
-        return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
+        return plain_path(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> Settings:
@@ -196,6 +193,11 @@ class _DotEnv(PydanticBaseSettingsSource):
             for name, field in self.settings_cls.model_fields.items()
         }
         return {name: value for name, value in values.items() if value is not None}
+
+
+def plain_path(value: str) -> str:
+    """A path or address as it is opened: without `file://`, so that it gets memory maps and atomic renames."""
+    return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
 
 
 def variable_names() -> list[str]:
