@@ -71,9 +71,7 @@ class ExtractorContents:
     def entry(self) -> PublishedExtractor:
         """As it is listed in the manifest."""
         shape = self.features["train"].published.shape or (0, 0)
-        return PublishedExtractor(
-            self.name, True, shape[-1], fingerprint_digest(self.fingerprints["train"])
-        )
+        return PublishedExtractor(self.name, True, shape[-1], fingerprint_digest(self.fingerprints["train"]))
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,9 @@ def belong_together(contents: SetContents) -> Verdict:
         f"{_count(contents, 'train'):,} train and {_count(contents, 'test'):,} test rows, "
         f"{len(names)} extractor{'s' if len(names) != 1 else ''}: rows, masks, labels and fingerprints agree"
     )
-    return Verdict("set_belongs_together", not problems, summary, {"files": len(contents.files) + 1 if names else 0})
+    return Verdict(
+        "set_belongs_together", not problems, summary, {"files": len(contents.files) + 1 if names else 0}
+    )
 
 
 def _of_the_catalogue(contents: SetContents) -> list[str]:
@@ -208,9 +208,7 @@ def _of_an_extractor(contents: SetContents, extractor: ExtractorContents) -> lis
     return problems
 
 
-def _unlike(
-    name: str, found: PublishedFile, dtype: str, shape: tuple[int, ...], asset: str
-) -> list[str]:
+def _unlike(name: str, found: PublishedFile, dtype: str, shape: tuple[int, ...], asset: str) -> list[str]:
     if (found.dtype, found.shape) == (dtype, shape):
         return []
     return [

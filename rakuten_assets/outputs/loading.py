@@ -50,8 +50,8 @@ _PIECE = 1 << 20
 
 Seen = tuple[bytes | None, bytes | None, tuple[str, ...]]
 
-_verified: set[tuple[int, ...]] = set()
-"""Files (device, inode, size, times) and the sha256 that this process found in them: read once, not at each load."""
+_verified: set[tuple[int, int, int, int, str]] = set()
+"""Files (device, inode, times) and the sha256 that this process found in them: read once, not at each load."""
 
 
 def load_set(
@@ -252,8 +252,7 @@ class _Opened:
         """Raises: StoreError if the content does not have the recorded sha256."""
         if self.is_local:
             found = os.fstat(self.file.fileno())
-            known = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            known = (*known, int(self.wanted.sha256, 16))
+            known = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, self.wanted.sha256)
             if known in _verified:
                 return
         digest = hashlib.sha256()
@@ -307,7 +306,7 @@ _WAY_OUT = f"Publish the set again: {make_command('outputs')}"
 def _seen(places: Places) -> Seen:
     """What shows that a set is being replaced: both manifests, and which files are on their way."""
     forget_listings(places.outputs)
-    manifests = []
+    manifests: list[bytes | None] = []
     for folder in (places.publishing, places.outputs):
         try:
             manifests.append(sha256_of_bytes((folder / MANIFEST_FILE).read_bytes()).encode())

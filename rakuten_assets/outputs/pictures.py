@@ -135,7 +135,9 @@ class Images(Sequence[Product]):
     def _repr_jpeg_(self) -> bytes:
         from rakuten_assets.plots.contact_sheet import contact_sheet_jpeg
 
-        return contact_sheet_jpeg([(_content(product), _caption(product.row)) for product in self[:_MOST_TILES]])
+        return contact_sheet_jpeg(
+            [(_content(product), _caption(product.row)) for product in self[:_MOST_TILES]]
+        )
 
     def __repr__(self) -> str:
         more = f", the first: {self[0]!r}" if len(self) else ""
@@ -257,4 +259,3 @@ def _refuse_another_file(product: Product, content: bytes) -> None:
             f"{product.row['file']} is not the file that the features were made of: it was replaced since. Scan its "
             f"shard again ({make_command('image_scan')} --partition {product.row['shard']}), then make the features"
         )
-

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from upath import UPath
 
@@ -15,6 +16,8 @@ from rakuten_assets.files import is_local
 from rakuten_assets.outputs.manifest import Manifest
 from rakuten_assets.outputs.names import MANIFEST_FILE, OUTPUTS, PUBLISHING
 from rakuten_assets.settings import plain_path
+
+_LINKED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -74,23 +77,23 @@ def _opened(path: Path | UPath) -> IO[bytes]:
 def copy_file(source: Path | UPath, target: Path | UPath) -> None:
     """Make `target` a file with the content of `source`.
 
-    On one local file system it is a second name (a hard link) of the same file, which costs neither time nor space;
-    within a bucket the copy is made there. The bytes are on the disk when this returns.
+    A large one, on one local file system, gets a second name (a hard link), which costs neither time nor space. A small
+    one is copied, so that an edit in place of a published document does not reach the stored one. Within a bucket the
+    copy is made there. The bytes are on the disk when this returns.
 
     Raises:
         OSError: if it cannot be made.
     """
     if is_local(source) and is_local(target):
-        try:
-            os.link(source, target)
-        except FileNotFoundError:
-            raise
-        except OSError:  # Another file system, or one without links.
-            shutil.copyfile(source, target)
-            with Path(target).open("rb+") as file:
-                os.fsync(file.fileno())
-    elif not is_local(source) and not is_local(target) and source.protocol == target.protocol:
-        target.fs.copy(_address(source), _address(target))
+        if Path(source).stat().st_size >= _LINKED_BYTES:
+            with contextlib.suppress(OSError):  # Another file system, or one without links.
+                os.link(source, target)
+                return
+        shutil.copyfile(source, target)
+        with Path(target).open("rb+") as file:
+            os.fsync(file.fileno())
+    elif isinstance(source, UPath) and isinstance(target, UPath) and source.protocol == target.protocol:
+        target.fs.copy(source.path, target.path)
     else:
         with source.open("rb") as stream, target.open("wb") as copy:
             shutil.copyfileobj(stream, copy, 1 << 20)
@@ -115,9 +118,5 @@ def move_file(source: Path | UPath, target: Path | UPath) -> None:
 
 def forget_listings(folder: Path | UPath) -> None:
     """Make a bucket's client ask again: another process may have written since."""
-    if not is_local(folder):
+    if isinstance(folder, UPath) and not is_local(folder):
         folder.fs.invalidate_cache()
-
-
-def _address(path: Any) -> str:
-    return str(path.path)

@@ -217,7 +217,7 @@ def _clear(folder: Path | UPath) -> None:
     if is_local(folder):
         if folder.is_dir():
             shutil.rmtree(folder)
-    elif folder.exists():
+    elif isinstance(folder, UPath) and folder.exists():
         folder.fs.rm(folder.path, recursive=True)
 
 

@@ -52,6 +52,8 @@ def _positions(rows: npt.NDArray[Any], count: int) -> npt.NDArray[np.int64]:
     if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
         raise StoreError("rows are positions (n,) or a mask; these are neither")
     positions = rows.astype(np.int64)
-    if positions.size and not (0 <= positions.min() and positions.max() < count):
-        raise StoreError(f"rows go from 0 to {count - 1}; these go from {positions.min()} to {positions.max()}")
+    if positions.size and not (positions.min() >= 0 and positions.max() < count):
+        raise StoreError(
+            f"rows go from 0 to {count - 1}; these go from {positions.min()} to {positions.max()}"
+        )
     return positions

@@ -14,9 +14,19 @@ from pathlib import Path
 from rakuten_assets.outputs.publication import publish
 from rakuten_assets_tests.outputs.storages import NOON, published, stored_set
 
-OLD = {"extractors": ("kept", "gone"), "train_rows": 12, "seed": 0}
-NEW = {"extractors": ("kept", "fresh"), "train_rows": 15, "seed": 1}
-_OPERATIONS = {"open", "os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir", "os.listdir", "os.scandir"}
+# Large enough that the matrices are linked, not copied.
+OLD = {"extractors": ("kept", "gone"), "train_rows": 12, "seed": 0, "dim": 30_000}
+NEW = {"extractors": ("kept", "fresh"), "train_rows": 15, "seed": 1, "dim": 30_000}
+_OPERATIONS = {
+    "open",
+    "os.rename",
+    "os.link",
+    "os.remove",
+    "os.rmdir",
+    "os.mkdir",
+    "os.listdir",
+    "os.scandir",
+}
 
 
 def kill_before(operation: int, root: Path) -> None:

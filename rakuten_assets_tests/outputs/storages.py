@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from upath import UPath
 
 from rakuten_assets.arrays import write_array
-from rakuten_assets.dataset.layout import SPLITS, Split
+from rakuten_assets.dataset.layout import SPLITS, X_TEST_FILE, X_TRAIN_FILE, Y_TRAIN_FILE, Split
 from rakuten_assets.files import write_bytes
 from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_document
 from rakuten_assets.outputs.index import build_index
@@ -52,9 +54,11 @@ def catalogue(train_rows: int, test_rows: int) -> pd.DataFrame:
 
 def duplicate_groups(manifest: pd.DataFrame, sha256: Sequence[str] | None = None) -> pd.DataFrame:
     """Two neighbouring rows in a near group; each file is its own exact and pixel group."""
-    own = list(sha256) if sha256 is not None else [
-        hashlib.sha256(file.encode()).hexdigest() for file in manifest["file"]
-    ]
+    own = (
+        list(sha256)
+        if sha256 is not None
+        else [hashlib.sha256(file.encode()).hexdigest() for file in manifest["file"]]
+    )
     exact = pd.Series([digest[:16] for digest in own], dtype="str")
     near = pd.Series([exact[n - n % 2] for n in range(len(exact))], dtype="str")
     return pd.DataFrame(
@@ -117,9 +121,7 @@ def stored_set(
         path = assets / name / "metadata" / "metadata.json"
         write_bytes(path, json.dumps(document).encode())
         file, document = read_document(path)
-        return ExtractorContents(
-            name, features, dict.fromkeys(SPLITS, fingerprint), masks, file, document
-        )
+        return ExtractorContents(name, features, dict.fromkeys(SPLITS, fingerprint), masks, file, document)
 
     return SetContents(
         index=build_index(manifest, labels, masks, duplicate_groups(manifest, sha256)),
@@ -139,3 +141,40 @@ def with_extractor(contents: SetContents, **changes: Any) -> SetContents:
     """A set whose first extractor is changed."""
     first, *others = contents.extractors
     return replace(contents, extractors=[replace(first, **changes), *others])
+
+
+def with_pictures(root: Path, **options: Any) -> Path:
+    """A published set with its scan, and the catalogue of its pictures where the synthetic one lies.
+
+    The file of row 2 of each split is not an image; every picture has one colour of its own.
+    """
+    rows = {"synthetic_train_rows": 12, "synthetic_test_rows": 5, "synthetic_seed": 7}
+    rows |= {f"synthetic_{key}": value for key, value in options.items() if key.endswith("_rows")}
+    manifest = catalogue(rows["synthetic_train_rows"], rows["synthetic_test_rows"])
+    folder = root / "synthetic" / "{}x{}-seed{}".format(*rows.values())
+    contents = []
+    for number, (split, row, file) in enumerate(
+        zip(manifest["split"], manifest["row"], manifest["file"], strict=True)
+    ):
+        image = io.BytesIO()
+        Image.new("RGB", (40, 30), colour_of(number)).save(image, "png")
+        contents.append(b"not an image" if row == 2 else image.getvalue())
+        write_bytes(folder / "images" / file, contents[-1])
+        assert split in file
+    for name in (X_TRAIN_FILE, Y_TRAIN_FILE, X_TEST_FILE):
+        (folder / name).touch()
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    scan = manifest.assign(
+        sha256=digests, status=np.where(manifest["row"] == 2, "unreadable", "ok"), width=40, height=30
+    )
+    for shard, part in scan.groupby("shard"):
+        path = root / "assets" / "image_scan" / f"{shard}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.to_parquet(path)
+    published(root, sha256=digests, settings=rows, **options)
+    return folder
+
+
+def colour_of(number: int) -> tuple[int, int, int]:
+    """The colour of a row's picture."""
+    return number * 3, 255 - number * 3, 128

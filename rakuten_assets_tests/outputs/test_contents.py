@@ -61,7 +61,8 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
         ),
         (
             with_extractor(
-                contents, features={**first.features, "train": array(tmp_path, np.zeros((540, 4), np.float32))}
+                contents,
+                features={**first.features, "train": array(tmp_path, np.zeros((540, 4), np.float32))},
             ),
             "train_features_one.npy holds <f4 (540, 4), index.parquet asks for <f4 (12, 4)",
             "--select one/train_feature_matrix",
@@ -98,7 +99,10 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
                 contents,
                 extractors=[
                     first,
-                    replace(contents.extractors[1], document={**contents.extractors[1].document, "class_weights": []}),
+                    replace(
+                        contents.extractors[1],
+                        document={**contents.extractors[1].document, "class_weights": []},
+                    ),
                 ],
             ),
             "metadata_two.json has other class weights than metadata.json",

@@ -46,11 +46,11 @@ def files_of(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (root / "outputs").iterdir()}
 
 
-def calm(root: Path | UPath) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def calm(root: Path | UPath, **options: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """What a calm publication of the old set looks like, and of the new one after it."""
-    published(root, **OLD)
+    published(root, **{**OLD, **options})
     old = look_of(root)
-    published(root, **NEW)
+    published(root, **{**NEW, **options})
     return old, look_of(root)
 
 
@@ -142,10 +142,11 @@ def mortal() -> Iterator[type[MortalBucket]]:
 def test_killed_at_every_moment_a_bucket_holds_the_old_set_or_the_new_one(
     mortal: type[MortalBucket],
 ) -> None:
-    old, new = calm(UPath("mortal://calm/storage"))
+    small = {"dim": 4}  # A bucket has no links to be large for.
+    old, new = calm(UPath("mortal://calm/storage"), **small)
     root = UPath("mortal://moment/storage")
-    published(root, **OLD)
-    contents = stored_set(root, **NEW)
+    published(root, **{**OLD, **small})
+    contents = stored_set(root, **{**NEW, **small})
     stored = {path: file.getvalue() for path, file in mortal.store.items() if path.startswith("/moment")}
     found = []
     for moment in range(1000):

@@ -73,7 +73,7 @@ def test_no_byte_of_it_can_change_unnoticed(manifest: Manifest, data: st.DataObj
     content = bytearray(manifest.to_bytes())
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(StoreError, match="manifest.json"):
+    with pytest.raises(StoreError, match=r"manifest\.json"):
         Manifest.from_bytes(bytes(content), "manifest.json")
 
 
@@ -92,7 +92,10 @@ def test_no_part_of_it_passes_for_the_whole(manifest: Manifest, data: st.DataObj
 def test_the_set_id_names_the_content_and_not_the_time(
     manifest: Manifest, now: Any, digest: str, data: st.DataObject
 ) -> None:
-    assert replace(manifest, published_at=now.isoformat(), release="other", packages={}).set_id == manifest.set_id
+    assert (
+        replace(manifest, published_at=now.isoformat(), release="other", packages={}).set_id
+        == manifest.set_id
+    )
     name = data.draw(st.sampled_from(sorted(manifest.files)))
     other = replace(manifest.files[name], content=digest)
     changed = replace(manifest, files={**manifest.files, name: other})

@@ -68,16 +68,33 @@ def test_plain_numpy_and_pandas_read_them(folder: Path) -> None:
     assert {field.name: field.metadata[b"description"].decode() for field in fields} == column_descriptions()
 
 
-def test_on_one_file_system_no_byte_is_copied(folder: Path) -> None:
-    contents = stored_set(folder)
+LARGE = 30_000
+"""Values a vector, so that twelve of them are more than a MiB."""
+
+
+def test_on_one_file_system_a_large_array_is_not_copied(folder: Path) -> None:
+    contents = stored_set(folder, dim=LARGE)
     publish(folder, contents)
-    for name, file in contents.files.items():
-        if name != "metadata.json":
-            assert Path(file.path).samefile(folder / "outputs" / name)
+    stored = contents.extractors[0].features["train"].path
+    assert Path(stored).samefile(folder / "outputs" / "train_features_tiny.npy")
+    # What people edit is theirs alone.
+    for name in ("metadata.json", "metadata_tiny.json", "train_labels.npy"):
+        assert (folder / "outputs" / name).stat().st_nlink == 1
+
+
+def test_a_large_array_is_replaced_under_its_links(folder: Path) -> None:
+    published(folder, dim=LARGE)
+    mapped = np.load(folder / "outputs" / "train_features_tiny.npy", mmap_mode="r")
+    before = np.array(mapped[:, :5])
+    published(folder, dim=LARGE, seed=1)
+    assert np.array_equal(mapped[:, :5], before)
+    now = rakuten_assets.load(folder).train.X
+    assert not np.array_equal(now[:, :5], before)
+    assert not (folder / "publishing").exists()
 
 
 def test_without_links_it_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    contents = stored_set(folder)
+    contents = stored_set(folder, dim=LARGE)
 
     def no_links(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -85,7 +102,8 @@ def test_without_links_it_is_copied(folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os, "link", no_links)
     publish(folder, contents)
     assert names(folder) == FILES
-    assert not Path(contents.labels.path).samefile(folder / "outputs" / "train_labels.npy")
+    stored = contents.extractors[0].features["train"].path
+    assert not Path(stored).samefile(folder / "outputs" / "train_features_tiny.npy")
     assert len(rakuten_assets.load(folder).train) == 12
 
 
@@ -192,9 +210,15 @@ def test_an_extractor_that_is_left_out_stays_while_the_catalogue_does(root: Path
     assert rakuten_assets.load(root, "one").train.X.tobytes() == before["train_features_one.npy"][128:]
     # Taken in again: its files are there.
     back = published(root, extractors=("one", "two"))
-    assert set(back.placed) <= {"metadata.json", "test_features_two.npy", "train_features_two.npy",
-                                "metadata_two.json", "train_features_one.npy", "test_features_one.npy",
-                                "metadata_one.json"}
+    assert set(back.placed) <= {
+        "metadata.json",
+        "test_features_two.npy",
+        "train_features_two.npy",
+        "metadata_two.json",
+        "train_features_one.npy",
+        "test_features_one.npy",
+        "metadata_one.json",
+    }
     # Another catalogue: what is left out does not belong to it.
     gone = published(root, extractors=("two",), train_rows=15)
     assert gone.manifest.names == ("two",)
