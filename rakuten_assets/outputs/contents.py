@@ -155,7 +155,8 @@ def _of_the_catalogue(contents: SetContents) -> list[str]:
     codes = train["code"].astype("int64").astype(str)
     if not codes.map(dict(contents.label_encoder)).astype("Int64").equals(train["label"].astype("Int64")):
         problems.append(
-            f"{LABELS_FILE} is not what label_encoder makes of the codes: {make_command('label_encoder', 'train_labels')}"
+            f"{LABELS_FILE} is not what label_encoder makes of the codes: "
+            f"{make_command('label_encoder', 'train_labels')}"
         )
     return problems
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -103,8 +104,8 @@ def _find(storage: str | Path | UPath) -> tuple[Path | UPath | None, Places]:
     if is_local(place) and not place.is_dir():
         what = "is a file, not a folder" if place.exists() else "does not exist"
         raise StoreError(
-            f"the storage {place} {what}. Name the folder that RAKUTEN_STORAGE names where the assets are made, or make "
-            f"them: {_make_everything(None)}"
+            f"the storage {place} {what}. Name the folder that RAKUTEN_STORAGE names where the assets are made, or "
+            f"make them: {_make_everything(None)}"
         )
     root = place.parent if place.name == OUTPUTS and (place.parent / "assets").is_dir() else None
     if not (place / OUTPUTS).is_dir() and (root is not None or (place / MANIFEST_FILE).is_file()):
@@ -122,13 +123,13 @@ def _manifest(places: Places) -> tuple[Manifest, bool]:
         return manifest, False
     if (places.outputs / METADATA_FILE).is_file():
         raise StoreError(
-            f"{places.outputs} has no {MANIFEST_FILE}: its files were put there by an older release, and may not belong "
-            f"together. Publish them together: {make_command('outputs')}"
+            f"{places.outputs} has no {MANIFEST_FILE}: its files were put there by an older release, and may not "
+            f"belong together. Publish them together: {make_command('outputs')}"
         )
     storage = places.outputs.parent
     raise StoreError(
-        f"nothing is published in {storage} yet. Make it: {_make_everything(storage)} (with RAKUTEN_STORAGE={storage}); "
-        f"or, if only the last step is missing: {make_command('outputs')}"
+        f"nothing is published in {storage} yet. Make it: {_make_everything(storage)} "
+        f"(with RAKUTEN_STORAGE={storage}); or, if only the last step is missing: {make_command('outputs')}"
     )
 
 
@@ -148,8 +149,8 @@ def _open(places: Places, extractor: str | None, origin: Origin, verify: bool) -
         y = np.array(labels) if split == "train" else None
         if problems := _differing(split, len(frame), vectors, valid, y):
             raise StoreError(
-                f"{places.outputs}: {' and '.join(problems)} of the {split} split do not have the {len(frame):,} rows of "
-                f"{INDEX_FILE}: the files do not belong together. {_WAY_OUT}"
+                f"{places.outputs}: {' and '.join(problems)} of the {split} split do not have the {len(frame):,} rows "
+                f"of {INDEX_FILE}: the files do not belong together. {_WAY_OUT}"
             )
         splits[split] = SplitArrays.of(split, vectors, valid, y, frame)
     return PublishedSet(
@@ -182,8 +183,8 @@ def _choose(manifest: Manifest, extractor: str | None, places: Places) -> Publis
         if one.name == extractor:
             return one
     raise StoreError(
-        f"extractor {extractor!r} is not in {places.outputs}; published are: {', '.join(manifest.names)}. To add it, name "
-        f"it in RAKUTEN_BACKBONE and run: {_make_everything(places.outputs.parent)}"
+        f"extractor {extractor!r} is not in {places.outputs}; published are: {', '.join(manifest.names)}. To add it, "
+        f"name it in RAKUTEN_BACKBONE and run: {_make_everything(places.outputs.parent)}"
     )
 
 
@@ -237,8 +238,8 @@ class _Opened:
         if self.size != self.wanted.bytes:
             self.file.close()
             raise StoreError(
-                f"{self.name} has {self.size:,} bytes; the manifest of the set says {self.wanted.bytes:,}: it is damaged, "
-                f"or of another set. {_WAY_OUT}"
+                f"{self.name} has {self.size:,} bytes; the manifest of the set says {self.wanted.bytes:,}: it is "
+                f"damaged, or of another set. {_WAY_OUT}"
             )
 
     def __enter__(self) -> _Opened:
@@ -323,9 +324,7 @@ def _make_everything(storage: Path | UPath | None) -> str:
     """The command that makes everything, over the shards that the storage has."""
     shards = int(Settings.model_fields["shards"].default)
     if storage is not None:
-        try:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # A new storage has none.
             shards = int(json.loads((storage / "assets" / "layout.json").read_bytes())["shards"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # A new storage.
     keys = shard_keys(max(1, shards))
     return f"{make_command(EVERYTHING)} --partition-range {keys[0]}...{keys[-1]}"

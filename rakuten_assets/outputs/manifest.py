@@ -161,8 +161,8 @@ class Manifest:
             parsed = json.loads(content)
             if parsed["format"] != FORMAT:
                 raise StoreError(
-                    f"{name} is a manifest of format {str(parsed['format'])[:20]}; this release reads {FORMAT}. Publish "
-                    f"again with this release: {make_command('outputs')}"
+                    f"{name} is a manifest of format {str(parsed['format'])[:20]}; this release reads {FORMAT}. "
+                    f"Publish again with this release: {make_command('outputs')}"
                 )
             manifest = cls(
                 published_at=_text(parsed["published_at"]),
