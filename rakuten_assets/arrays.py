@@ -189,31 +189,26 @@ def read_header(path: Path | UPath) -> tuple[np.dtype[Any], tuple[int, ...], int
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        return read_open_header(file, size, str(path))
-
-
-def read_open_header(file: IO[bytes], size: int, name: str) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """As `read_header`, of an open file of `size` bytes, which is then at its first value; `name` is for messages."""
-    try:
-        version = np.lib.format.read_magic(file)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise StoreError(f"{name} is a .npy file of version {version}; 1.0 and 2.0 are read")
-        shape, fortran, dtype = read(file)
-    except (ValueError, EOFError) as error:
-        raise StoreError(f"{name} is not a .npy file: {error}") from None
-    offset = file.tell()
+        try:
+            version = np.lib.format.read_magic(file)
+            read = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }.get(version)
+            if read is None:
+                raise StoreError(f"{path} is a .npy file of version {version}; 1.0 and 2.0 are read")
+            shape, fortran, dtype = read(file)
+        except (ValueError, EOFError) as error:
+            raise StoreError(f"{path} is not a .npy file: {error}") from None
+        offset = file.tell()
     if dtype.hasobject:
-        raise StoreError(f"{name} holds Python objects, which are never loaded")
+        raise StoreError(f"{path} holds Python objects, which are never loaded")
     if fortran:
-        raise StoreError(f"{name} is in Fortran order; this project writes C order")
+        raise StoreError(f"{path} is in Fortran order; this project writes C order")
     expected = offset + dtype.itemsize * math.prod(shape)
     if size != expected:
         raise StoreError(
-            f"{name} has {size:,} bytes, but {dtype.str} {shape} takes {expected:,}: it is damaged"
+            f"{path} has {size:,} bytes, but {dtype.str} {shape} takes {expected:,}: it is damaged"
         )
     return dtype, shape, size
 

@@ -12,6 +12,7 @@ for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=_category)
 
 from rakuten_assets.defs.catalog.assets import build_image_scan, image_manifest  # noqa: E402
+from rakuten_assets.defs.catalog.masks import test_valid, train_valid  # noqa: E402
 from rakuten_assets.defs.catalog.report import duplicate_groups, integrity_report  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
 from rakuten_assets.defs.features.assets import build_features  # noqa: E402
@@ -51,6 +52,8 @@ def build_defs(
             x_test,
             image_manifest,
             build_image_scan(shards),
+            train_valid,
+            test_valid,
             duplicate_groups,
             integrity_report,
             label_encoder,

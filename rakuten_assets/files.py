@@ -38,7 +38,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
-        flush_folder(target.parent)
+        _flush_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -81,8 +81,7 @@ def sha256_of_file(path: Path | UPath) -> str:
     return digest.hexdigest()
 
 
-def flush_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, so that a rename in it outlives a power cut."""
+def _flush_folder(folder: Path) -> None:
     if os.name == "nt":  # Windows cannot open a folder; its rename is journaled by the file system.
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -15,27 +15,17 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from upath import UPath
 
+from rakuten_assets.backbones import find_backbone
+from rakuten_assets.backbones.specification import PRETRAINED, SEEDED
 from rakuten_assets.errors import SettingsError
 
 PREFIX = "RAKUTEN_"
 ENV_FILE = ".env"
-SEEDED = "seeded"
+_WEIGHTS_BY_NAME = re.compile(r"[A-Za-z0-9_.:-]+=")
 
-Backbone = Literal[
-    "efficientnet_b0",
-    "efficientnet_b3",
-    "efficientnet_b7",
-    "resnet18",
-    "resnet50",
-    "resnet101",
-    "densenet121",
-    "mobilenet_v3_large",
-    "convnext_tiny",
-    "vit_b_16",
-]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -56,14 +46,18 @@ class Settings(BaseSettings):
     shards: int = Field(
         16, ge=1, le=4096, description="Number of shards (partitions) that images are split into."
     )
-    backbone: Backbone = Field(
-        "efficientnet_b0", description="CNN that turns an image into a feature vector."
+    backbone: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Networks that turn an image into a feature vector: one, or several with commas between; each "
+        "gets features of its own, the first one is *the* extractor. Allowed: the table of backbones, and "
+        "`timm:<name>`. Default: `efficientnet_b0`; with the synthetic catalogue `efficientnet_b0,efficientnet_lite0`.",
     )
     weights: str = Field(
         "",
-        description="Weights of the backbone: a torchvision name (`IMAGENET1K_V1`), a `.pth` or "
-        "`.safetensors` state-dict file, or `seeded` (random but calibrated: for trying things out). "
-        "Default: `IMAGENET1K_V1` with real data, `seeded` with the synthetic catalogue.",
+        description="Weights of the backbones: a published name (`IMAGENET1K_V1`; `pretrained` is the first of "
+        "each), a `.pth` or `.safetensors` state-dict file, or `seeded` (random but calibrated: for trying things "
+        "out). One value for all, or `name=value,name=value`. Default: `pretrained`; with the synthetic catalogue "
+        "`seeded`, except where the weights come with a package.",
     )
     allow_download: bool = Field(
         False, description="Whether torchvision may fetch missing pretrained weights from the network."
@@ -134,7 +128,35 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "storage", mode="before")
     @classmethod
     def _as_path(cls, value: Any) -> Any:
-        return plain_path(value) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        # As a plain path, so that `file:///x` gets memory maps and atomic renames like `/x`.
+        return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
+
+    @field_validator("backbone", mode="before")
+    @classmethod
+    def _as_names(cls, value: Any) -> Any:
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("backbone")
+    @classmethod
+    def _known_and_different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        families: dict[str, str] = {}
+        for name in names:
+            family = _backbone(name).family
+            if family in families:
+                raise ValueError(
+                    f"{families[family]!r} and {name!r} would share the name {family}; leave one out"
+                )
+            families[family] = name
+        return names
+
+    @field_validator("weights")
+    @classmethod
+    def _for_known_backbones(cls, value: str) -> str:
+        for name in _weights_by_backbone(value):
+            _backbone(name)
+        return value
 
     @model_validator(mode="after")
     def _thresholds_in_order(self) -> Settings:
@@ -151,9 +173,20 @@ class Settings(BaseSettings):
         return self.data_dir is None
 
     @property
-    def effective_weights(self) -> str:
-        """`weights`, or the default that goes with the data."""
-        return self.weights or (SEEDED if self.is_synthetic else "IMAGENET1K_V1")
+    def backbones(self) -> tuple[str, ...]:
+        """Names of the backbones, the first of them first: `backbone`, or the default that goes with the data."""
+        if self.backbone:
+            return self.backbone
+        return ("efficientnet_b0", "efficientnet_lite0") if self.is_synthetic else ("efficientnet_b0",)
+
+    def weights_of(self, backbone: str) -> str:
+        """The weights of one backbone: from `weights`, or the default that goes with the data."""
+        spec = find_backbone(backbone)
+        by_name = _weights_by_backbone(self.weights)
+        chosen = by_name.get(backbone, "" if by_name else self.weights)
+        if not chosen and self.is_synthetic and not spec.brings_weights:
+            return SEEDED
+        return spec.default_release if chosen in ("", PRETRAINED) else chosen
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
@@ -195,9 +228,27 @@ class _DotEnv(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value is not None}
 
 
-def plain_path(value: str) -> str:
-    """A path or address as it is opened: without `file://`, so that it gets memory maps and atomic renames."""
-    return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
+def _backbone(name: str) -> Any:
+    try:
+        return find_backbone(name)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+
+
+def _weights_by_backbone(weights: str) -> dict[str, str]:
+    """`name=value,name=value` as a mapping; empty where `weights` is one value for all."""
+    if not _WEIGHTS_BY_NAME.match(weights):
+        return {}
+    pairs = [part.strip().partition("=") for part in weights.split(",")]
+    found: dict[str, str] = {}
+    for name, equals, value in pairs:
+        if not equals or not value or name in found:
+            raise ValueError(
+                f"{name!r} is not `backbone=weights`, or stands there twice; write `name=value,name=value`, and a file "
+                "whose name holds `=` with its folder: `./a=b.pth`"
+            )
+        found[name] = value
+    return found
 
 
 def variable_names() -> list[str]:
@@ -209,7 +260,7 @@ def settings_table() -> str:
     """The settings as the README's Markdown table: variable, default, what it is for."""
     lines = ["| variable | default | what it is |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "unset" if field.default in (None, "") else f"`{field.default}`"
+        default = "unset" if field.default in (None, "", ()) else f"`{field.default}`"
         about = " ".join((field.description or "").split())
         if allowed := get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
             about += f" Allowed: {', '.join(f'`{value}`' for value in allowed)}."

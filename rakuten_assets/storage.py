@@ -1,7 +1,6 @@
 """Where everything that the pipeline writes lies, and the promise that one storage holds one set of shards.
 
-<storage>/outputs/             published files, for you: features, labels, masks, index, metadata, manifest.json
-<storage>/publishing/          a new set of them, while it is put in place
+<storage>/outputs/             published files, for you: features, labels, masks, metadata.json
 <storage>/assets/<asset>/      each asset's own files: `03.parquet` a shard, or `<asset>.parquet`
 <storage>/cache/               computed feature rows, converted models, compared pairs; safe to remove, costs time
 <storage>/synthetic/           the generated catalogue, where no real data is given

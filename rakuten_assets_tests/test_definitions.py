@@ -90,16 +90,19 @@ def test_every_asset_is_described_and_runs_over_any_number_of_shards_at_once() -
 def test_two_variants_share_nothing(tmp_path: Path) -> None:
     small = build_defs(Settings(shards=2, storage=UPath(tmp_path), backbone="resnet18"))
     large = build_defs(Settings(shards=20))
-    for defs, count in ((small, 2), (large, 20)):
+    for defs, count, families in (
+        (small, 2, {"resnet18"}),
+        (large, 20, {"efficientnet_b0", "efficientnet_lite0"}),
+    ):
         graph = defs.resolve_asset_graph()
-        partitions = graph.get(dg.AssetKey("train_features")).partitions_def
-        assert partitions is not None
-        assert len(partitions.get_partition_keys()) == count
-    names = {
-        graph.get(dg.AssetKey("train_feature_matrix")).metadata["published_as"]
-        for graph in (small.resolve_asset_graph(), large.resolve_asset_graph())
-    }
-    assert names == {"train_features_resnet18.npy", "train_features_efficientnet_b0.npy"}
+        keys = graph.get_all_asset_keys()
+        assert {key.path[0] for key in keys if key.path[-1] == "train_features"} == families
+        for family in families:
+            shards = graph.get(dg.AssetKey([family, "train_features"])).partitions_def
+            assert shards is not None
+            assert len(shards.get_partition_keys()) == count
+            matrix = graph.get(dg.AssetKey([family, "train_feature_matrix"]))
+            assert matrix.metadata["published_as"] == f"train_features_{family}.npy"
     assert not list(tmp_path.iterdir()), "building definitions writes nothing"
 
 

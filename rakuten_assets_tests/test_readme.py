@@ -47,8 +47,8 @@ def test_the_two_quickstart_commands_are_marked_for_ci() -> None:
 def test_every_other_command_runs(tmp_path: Path) -> None:
     """In the README's order, on a small catalogue, with the places that a user would put in."""
     import torch
-
     from rakuten_assets.extraction.networks.backbones import BACKBONES
+
     from rakuten_assets.extraction.networks.models import build_backbone
     from rakuten_assets.extraction.networks.weights import resolve_weights
     from rakuten_assets.settings import SEEDED, Settings

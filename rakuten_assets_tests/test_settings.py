@@ -29,15 +29,66 @@ def refusal(**overrides: object) -> str:
 def test_nothing_set_means_the_synthetic_catalogue() -> None:
     settings = Settings.load()
     assert settings.is_synthetic
-    assert settings.effective_weights == "seeded"
-    assert (settings.shards, settings.backbone, settings.device) == (16, "efficientnet_b0", "auto")
+    assert settings.backbones == ("efficientnet_b0", "efficientnet_lite0")
+    assert [settings.weights_of(name) for name in settings.backbones] == ["seeded", "pretrained"]
+    assert (settings.shards, settings.device) == (16, "auto")
     assert settings.storage == UPath("storage")
 
 
 def test_real_data_mean_imagenet_weights_unless_others_are_asked_for() -> None:
-    assert Settings.load(data_dir="somewhere").effective_weights == "IMAGENET1K_V1"
-    assert Settings.load(data_dir="somewhere", weights="w.pth").effective_weights == "w.pth"
-    assert Settings.load(weights="IMAGENET1K_V1").effective_weights == "IMAGENET1K_V1"
+    assert Settings.load(data_dir="somewhere").backbones == ("efficientnet_b0",)
+    for settings, expected in (
+        (Settings.load(data_dir="somewhere"), "IMAGENET1K_V1"),
+        (Settings.load(data_dir="somewhere", weights="w.pth"), "w.pth"),
+        (Settings.load(weights="IMAGENET1K_V1"), "IMAGENET1K_V1"),
+        (Settings.load(weights="pretrained"), "IMAGENET1K_V1"),
+    ):
+        assert settings.weights_of("efficientnet_b0") == expected
+
+
+def test_backbones_are_a_list_in_order() -> None:
+    settings = Settings.load(backbone="resnet18, efficientnet_b0,vit_b_16")
+    assert settings.backbones == ("resnet18", "efficientnet_b0", "vit_b_16")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("resnet18,resnet18", "'resnet18' and 'resnet18' would share the name resnet18"),
+        ("resnet18,", "'' is no backbone"),
+        ("resnet18,efficientnet-b0", "did you mean 'efficientnet_b0'"),
+        ("timm:", "'timm:' is no backbone"),
+    ],
+)
+def test_backbones_that_cannot_be_are_refused(value: str, said: str) -> None:
+    message = refusal(backbone=value)
+    assert message.startswith(f"RAKUTEN_BACKBONE={value!r} is not allowed: ")
+    assert said in message
+
+
+def test_weights_are_one_value_for_all_or_one_for_each() -> None:
+    names = "efficientnet_b0,resnet18,efficientnet_lite0"
+    one = Settings.load(backbone=names, weights="seeded")
+    assert {one.weights_of(name) for name in one.backbones} == {"seeded"}
+    each = Settings.load(backbone=names, weights="resnet18=/a/w=1.pth, efficientnet_b0=IMAGENET1K_V1")
+    assert [each.weights_of(name) for name in each.backbones] == ["IMAGENET1K_V1", "/a/w=1.pth", "pretrained"]
+    assert Settings.load(weights="./w=1.pth").weights_of("resnet18") == "./w=1.pth"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("resnet19=seeded", "did you mean 'resnet18'"),
+        ("w=1.pth", "'w' is no backbone"),
+        ("resnet18=seeded,resnet18=x.pth", "stands there twice"),
+        ("resnet18=seeded,x.pth", "is not `backbone=weights`"),
+        ("resnet18=", "is not `backbone=weights`"),
+    ],
+)
+def test_weights_of_no_backbone_are_refused(value: str, said: str) -> None:
+    message = refusal(weights=value)
+    assert message.startswith(f"RAKUTEN_WEIGHTS={value!r} is not allowed: ")
+    assert said in message
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

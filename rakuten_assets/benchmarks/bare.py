@@ -11,14 +11,14 @@ import sys
 
 import pandas as pd
 
-from rakuten_assets.arrays import move_array
+from rakuten_assets.arrays import write_array
 from rakuten_assets.dataset.contract import check_catalog, read_labels, read_products
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.manifest import build_manifest, shard_rows
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.extraction.pipeline import Extractor
+from rakuten_assets.extraction.storing.features import extract_shard, shard_table
 from rakuten_assets.extraction.storing.matrix import merge_shards
-from rakuten_assets.extraction.storing.shards import extract_shard, shard_table
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
@@ -55,8 +55,8 @@ def main() -> None:
                 files = folder.image_paths(rows["file"])
                 shards[key], _ = extract_shard(extractor, files, rows, target, f"{split} {key}")
             of_split = manifest[manifest["split"] == split]
-            merged = merge_shards(of_split, shards, settings.backbone, scratch / f"{split}.npy")
-            move_array(merged.vectors, settings.storage / "outputs" / f"{split}_features.npy")
+            merged = merge_shards(of_split, shards, settings.backbones[0], scratch / f"{split}.npy")
+            write_array(settings.storage / "outputs" / f"{split}_features.npy", merged.features.array)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,15 @@ from typing import Any, TypeVar
 import numpy as np
 from upath import UPath
 
+from rakuten_assets.backbones.specification import SEEDED
 from rakuten_assets.benchmarks.roofline import matmul_peak
 from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
-from rakuten_assets.extraction.networks.weights import resolve_weights
-from rakuten_assets.extraction.preprocessing import preprocess, preprocessing_for
+from rakuten_assets.extraction.preparation import prepare
+from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.images.resampling import KERNELS
-from rakuten_assets.settings import SEEDED, Settings
+from rakuten_assets.settings import Settings
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -49,7 +50,7 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     `matmul_peak_gflops` the machine's best at matrix products, measured right before and after it.
     """
     limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
-    preprocessing = preprocessing_for(settings)
+    spec, weights = prepare(settings, "", _log)
     KERNELS.compiled()
     KERNELS.expect(len(files) * 100)
     costs: dict[str, float] = {}
@@ -64,14 +65,11 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     # As a worker decodes: into one buffer. The pixels themselves are needed once more, below.
     _, costs["decode"] = _each(lambda content: decode_rgb(content, limits, buffer), contents)
     pixels = [decode_rgb(content, limits) for content in contents]
-    inputs, costs["resize"] = _each(lambda image: preprocess(image, preprocessing), pixels)
+    inputs, costs["resize"] = _each(lambda image: preprocess(image, spec.preprocessing), pixels)
     del pixels
     plan = plan_engine(settings)
-    models = settings.storage / "cache" / "models"
     before = matmul_peak(settings.precision)
-    with open_engine(
-        plan, settings.backbone, resolve_weights(settings), preprocessing, models, _log
-    ) as engine:
+    with open_engine(plan, spec, weights, settings.storage / "cache", _log) as engine:
         features, costs["infer_per_second"] = _inference(engine, np.stack(inputs))
     costs["matmul_peak_gflops"] = max(before, matmul_peak(settings.precision))
     keys = [hashlib.sha256(content).digest() for content in contents]

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rakuten_assets.backbones.specification import SEEDED
 from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.settings import SEEDED, Settings
+from rakuten_assets.settings import Settings
 from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 
 DATA_SET_IMAGES = FULL_TRAIN_ROWS + FULL_TEST_ROWS
@@ -50,12 +51,14 @@ def _open_baseline(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
     import torch
 
     from rakuten_assets.benchmarks import baselines, roofline
-    from rakuten_assets.extraction.networks.backbones import BACKBONES
     from rakuten_assets.extraction.networks.models import build_backbone
-    from rakuten_assets.extraction.networks.weights import resolve_weights
+    from rakuten_assets.extraction.networks.seeded import weights_on_disk
+    from rakuten_assets.extraction.preparation import prepare
 
     settings = _settings(request)
-    model = build_backbone(BACKBONES[settings.backbone], resolve_weights(settings))
+    spec, weights = prepare(settings, "", print)
+    with weights_on_disk(weights, settings.storage / "cache" / "weights", spec.backbone) as source:
+        model = build_backbone(spec.backbone, source)
     about: dict[str, Any] = {"engine": "torch", "precision": "f32"}
     if request["variant"] == "document":
         about["gflop_per_image"] = roofline.gflop_per_image(model)

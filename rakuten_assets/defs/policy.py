@@ -23,6 +23,8 @@ def stage_asset(
     kinds: set[str],
     checks: Mapping[str, str],
     *,
+    prefix: str = "",
+    ins: Mapping[str, dg.AssetIn] | None = None,
     code_version: str = "1",
     shards: dg.PartitionsDefinition | None = None,
     published_as: str | None = None,
@@ -35,6 +37,8 @@ def stage_asset(
     Args:
         io_manager: key of the resource that stores the value.
         checks: name -> description of the checks that the function reports.
+        prefix: first part of the asset's key; "" for none.
+        ins: inputs whose key is not the argument's name.
         published_as: the file's name in `outputs/`.
         only_warn: names of checks that stop nothing.
         exclusive: whether the step keeps every core busy, or fills memory that another one could use.
@@ -49,7 +53,10 @@ def stage_asset(
             yield from function(*inputs, **named_inputs)
             release_free_memory()
 
+        parts = [prefix] if prefix else []
         make = dg.asset(
+            key_prefix=parts or None,
+            ins=ins,
             group_name=group,
             io_manager_key=io_manager,
             kinds=kinds,
@@ -57,7 +64,7 @@ def stage_asset(
             partitions_def=shards,
             # With it on every asset, one command or one click runs the whole graph over all shards in one run.
             backfill_policy=dg.BackfillPolicy.single_run(),
-            check_specs=check_specs(function.__name__, checks, shards, only_warn),
+            check_specs=check_specs([*parts, function.__name__], checks, shards, only_warn),
             metadata={PUBLISHED_AS: published_as} if published_as else None,
             op_tags=tags or None,
         )

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
-from rakuten_assets.defs.io_managers.features import FeatureMatrixIOManager, FeatureShardIOManager
+from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
@@ -16,8 +16,7 @@ IO_MANAGERS: dict[str, type[FileIOManager]] = {
     "npy": NpyIOManager,
     "parquet": ParquetIOManager,
     "json": JsonIOManager,
-    "feature_shard": FeatureShardIOManager,
-    "feature_matrix": FeatureMatrixIOManager,
+    "features": FeatureIOManager,
 }
 
 

@@ -21,15 +21,19 @@ Verdicts = Sequence[Verdict] | Mapping[str, Sequence[Verdict]]
 
 
 def check_specs(
-    asset: str,
+    asset: Sequence[str],
     descriptions: Mapping[str, str],
     partitions: dg.PartitionsDefinition | None = None,
     only_warn: Collection[str] = (),
 ) -> list[dg.AssetCheckSpec]:
-    """Specs of checks that run in the asset's own step."""
+    """Specs of checks that run in the own step of the asset with this key."""
     return [
         dg.AssetCheckSpec(
-            name, asset=asset, description=text, blocking=name not in only_warn, partitions_def=partitions
+            name,
+            asset=list(asset),
+            description=text,
+            blocking=name not in only_warn,
+            partitions_def=partitions,
         )
         for name, text in descriptions.items()
     ]

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rakuten_assets.arrays import copy_rows
+from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics
-from rakuten_assets.extraction.storing.shards import FeatureMatrix
 from rakuten_assets.settings import Settings
 from rakuten_assets.verdicts import Verdict
 
@@ -49,14 +49,14 @@ _NOT_CONTENT = ("timestamp", "packages", "settings")
 
 def describe_outputs(
     settings: Settings,
-    train: FeatureMatrix,
-    test: FeatureMatrix,
+    train: FeatureArray,
+    test: FeatureArray,
     label_encoder: Mapping[str, int],
     class_weights: npt.NDArray[np.float64],
     scanned: pd.DataFrame,
     now: datetime | None = None,
 ) -> dict[str, Any]:
-    """The content of `metadata.json`.
+    """The content of an extractor's `metadata.json`.
 
     Args:
         label_encoder: code (as text) -> label.
@@ -65,7 +65,7 @@ def describe_outputs(
     """
     fingerprint = dict(train.fingerprint)
     return {
-        "model": settings.backbone,
+        "model": fingerprint["backbone"],
         "feature_dim": int(train.array.shape[1]),
         "train_samples": len(train.valid),
         "test_samples": len(test.valid),
@@ -80,7 +80,7 @@ def describe_outputs(
         "weights_note": weights_note(fingerprint),
         "shards": settings.shards,
         "quarantined": {split: _quarantined(scanned, split) for split in ("train", "test")},
-        "settings": _settings_that_matter(settings),
+        "settings": _settings_that_matter(settings, fingerprint["backbone"]),
         "packages": {name: version(name) for name in PACKAGES},
     }
 
@@ -91,7 +91,7 @@ def fingerprint_digest(fingerprint: Mapping[str, Any]) -> str:
 
 
 def weights_sha256(fingerprint: Mapping[str, Any]) -> str | None:
-    """sha256 of the weights' file; None for seeded weights, which have no file."""
+    """sha256 of the weights' file; None for seeded weights, which nobody else has."""
     kind, _, digest = str(fingerprint["weights"]).partition(":")
     return digest if kind == "sha256" else None
 
@@ -112,7 +112,7 @@ def content_version(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def document_verdict(document: Mapping[str, Any], train: FeatureMatrix, test: FeatureMatrix) -> Verdict:
+def document_verdict(document: Mapping[str, Any], train: FeatureArray, test: FeatureArray) -> Verdict:
     """The document has all keys, and its counts are those of the arrays."""
     problems = [f"key {key} is missing" for key in DOCUMENT_KEYS if key not in document]
     if dict(train.fingerprint) != dict(test.fingerprint):
@@ -131,19 +131,19 @@ def document_verdict(document: Mapping[str, Any], train: FeatureMatrix, test: Fe
     )
 
 
-def column_statistics(matrix: FeatureMatrix, block_rows: int = 1024) -> ColumnStatistics:
+def column_statistics(matrix: FeatureArray, block_rows: int = 1024) -> ColumnStatistics:
     """Statistics of a matrix's valid rows, block by block."""
-    vectors = matrix.array
+    vectors, valid = matrix.array, matrix.valid
     statistics = ColumnStatistics.empty(vectors.shape[1])
-    for start in range(0, len(matrix.valid), block_rows):
-        chosen = matrix.valid[start : start + block_rows]
+    for start in range(0, len(valid), block_rows):
+        chosen = valid[start : start + block_rows]
         statistics.add(copy_rows(vectors, start, start + block_rows)[chosen])
     return statistics
 
 
-def _settings_that_matter(settings: Settings) -> dict[str, Any]:
+def _settings_that_matter(settings: Settings, backbone: str) -> dict[str, Any]:
     chosen: dict[str, Any] = json.loads(settings.model_dump_json(exclude=_SETTINGS_LEFT_OUT))
-    return {**chosen, "weights": Path(settings.effective_weights).name}
+    return {**chosen, "backbone": backbone, "weights": Path(settings.weights_of(backbone)).name}
 
 
 def _quarantined(scanned: pd.DataFrame, split: str) -> dict[str, int]:

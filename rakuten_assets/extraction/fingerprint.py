@@ -10,13 +10,10 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from rakuten_assets.extraction.networks.backbones import BACKBONES
+from rakuten_assets.extraction.engines.choice import EnginePlan
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.extraction.preprocessing import Preprocessing
+from rakuten_assets.extraction.specification import RECIPE, ExtractorSpec
 from rakuten_assets.files import sha256_of_bytes
-
-# Change it when this package computes other rows from the same inputs.
-_RECIPE = 2
 
 
 @dataclass(frozen=True)
@@ -24,9 +21,10 @@ class ExtractorFingerprint:
     """What a row is a function of, besides the image's bytes.
 
     Attributes:
-        backbone, feature_dim: the network and the length of a row.
-        weights: the identity of the weights: `sha256:...` of their file, or the recipe of seeded ones.
-        preprocessing: size, filter, crop and normalisation.
+        backbone, feature_dim: the network's name and the length of a row.
+        network: what builds the network, and which layer its features are taken before.
+        weights: the identity of the weights: `sha256:...` of their file, `seeded:sha256:...` of seeded ones.
+        preprocessing: operations on the image, and the normalisation.
         pillow: major and minor version of Pillow, which the resize follows (13.0 changed the order of its
             passes for tall images, and with it single grey levels).
         precision: f32, bf16 or f16.
@@ -36,6 +34,7 @@ class ExtractorFingerprint:
 
     backbone: str
     feature_dim: int
+    network: dict[str, Any]
     weights: str
     preprocessing: dict[str, Any]
     pillow: str
@@ -44,7 +43,7 @@ class ExtractorFingerprint:
     engine_version: str
     device: str
     batch: int
-    recipe: int = _RECIPE
+    recipe: int = RECIPE
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
@@ -56,25 +55,22 @@ class ExtractorFingerprint:
         return sha256_of_bytes(json.dumps(self.as_dict(), sort_keys=True).encode())
 
 
-def fingerprint_of(
-    backbone: str,
-    weights: WeightsSource,
-    preprocessing: Preprocessing,
-    precision: str,
-    engine: str,
-    device: str,
-    batch: int,
-) -> ExtractorFingerprint:
-    """The fingerprint of an extractor, found without loading an engine."""
+def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, plan: EnginePlan) -> ExtractorFingerprint:
+    """The fingerprint of an extractor, found without loading an engine.
+
+    Args:
+        spec: with a complete backbone.
+    """
     return ExtractorFingerprint(
-        backbone=backbone,
-        feature_dim=BACKBONES[backbone].feature_dim,
+        backbone=spec.backbone.name,
+        feature_dim=spec.backbone.feature_dim,
+        network=spec.backbone.function,
         weights=weights.identity,
-        preprocessing=preprocessing.as_dict(),
+        preprocessing=spec.preprocessing.as_dict(),
         pillow=".".join(version("pillow").split(".")[:2]),
-        precision=precision,
-        engine=engine,
-        engine_version=version(engine),
-        device=device,
-        batch=batch,
+        precision=plan.precision,
+        engine=plan.engine,
+        engine_version=version(plan.engine),
+        device=plan.device,
+        batch=plan.batch_in_fingerprint,
     )

@@ -24,12 +24,12 @@ from rakuten_assets.extraction.engines import Engine, EnginePlan, plan_engine
 from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.images import ImageReader
-from rakuten_assets.extraction.networks.backbones import BACKBONES
-from rakuten_assets.extraction.networks.weights import WeightsSource, resolve_weights
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
-from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
+from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
+from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.images.decoding import DecodeLimits
@@ -48,12 +48,12 @@ class Extractor:
     """Features of images by one backbone on one engine, with a store of finished rows.
 
     >>> from rakuten_assets.settings import Settings
-    >>> with Extractor.open(Settings()) as extractor:
+    >>> with Extractor.open(Settings(), "efficientnet_lite0") as extractor:
     ...     extractor.feature_dim
     1280
 
     Opening is cheap: the engine is loaded when the first row must be computed, hence never where the store has
-    them all.
+    them all. Only the first opening in a storage may take some seconds: seeded weights are made then.
 
     Attributes:
         fingerprint: what every row depends on besides its image.
@@ -63,46 +63,41 @@ class Extractor:
     def __init__(
         self,
         settings: Settings,
+        spec: ExtractorSpec,
         weights: WeightsSource,
-        preprocessing: Preprocessing,
         plan: EnginePlan,
         log: Callable[[str], None] | None,
     ) -> None:
         self._settings = settings
+        self._spec = spec
         self._weights = weights
-        self._preprocessing = preprocessing
         self._plan = plan
         self._progress_log = log
         self._log = log or _to_standard_error
         self._engine: Engine | None = None
         self._cache = UPath(settings.storage) / "cache"
-        self.fingerprint: ExtractorFingerprint = fingerprint_of(
-            settings.backbone,
-            weights,
-            preprocessing,
-            plan.precision,
-            plan.engine,
-            plan.device,
-            plan.batch_in_fingerprint,
-        )
-        self.feature_dim: int = BACKBONES[settings.backbone].feature_dim
+        self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, plan)
+        self.feature_dim: int = spec.backbone.feature_dim
         digest = self.fingerprint.digest
         self._store = RowStore(self._cache / "rows" / digest, digest, self.feature_dim, self._log)
 
     @classmethod
-    def open(cls, settings: Settings, log: Callable[[str], None] | None = None) -> Extractor:
-        """Open the extractor that the settings describe.
+    def open(
+        cls, settings: Settings, backbone: str = "", log: Callable[[str], None] | None = None
+    ) -> Extractor:
+        """Open one of the extractors that the settings describe.
 
         Args:
+            backbone: its name; default: the settings' first.
             log: where messages and progress go; default: standard error. Dagster passes `context.log.info`.
 
         Raises:
             WeightsError: the weights are missing or not what they should be.
             EngineError: the settings ask for what this machine cannot do.
         """
-        return cls(
-            settings, resolve_weights(settings), preprocessing_for(settings), plan_engine(settings), log
-        )
+        plan = plan_engine(settings)
+        spec, weights = prepare(settings, backbone, log or _to_standard_error)
+        return cls(settings, spec, weights, plan, log)
 
     def __enter__(self) -> Extractor:
         return self
@@ -132,7 +127,7 @@ class Extractor:
             "feature_dim": self.feature_dim,
             "weights": self._weights.as_dict(),
             "note": self._weights.note,
-            "preprocessing": self._preprocessing.as_dict(),
+            "preprocessing": self._spec.preprocessing.as_dict(),
             "engine": engine,
             "fingerprint": self.fingerprint.as_dict(),
             "fingerprint_digest": self.fingerprint.digest,
@@ -145,10 +140,7 @@ class Extractor:
             EngineError, WeightsError: it cannot run here.
         """
         if self._engine is None:
-            models = self._cache / "models"
-            engine = load_engine(
-                self._plan, self.fingerprint.backbone, self._weights, self._preprocessing, models, self._log
-            )
+            engine = load_engine(self._plan, self._spec, self._weights, self._cache, self._log)
             self._engine = engine.__enter__()
             self._store.write_about(
                 {"fingerprint": self.fingerprint.as_dict(), "engine": self._engine.describe()}
@@ -226,7 +218,7 @@ class Extractor:
     ) -> list[UnusableImage]:
         """Compute, write and store the missing rows; return the images that could not be used."""
         limits = DecodeLimits(self._settings.max_file_bytes, self._settings.max_pixels)
-        reader = ImageReader(limits, self._preprocessing)
+        reader = ImageReader(limits, self._spec.preprocessing)
         missing = plan.missing_keys
         KERNELS.expect(len(missing))
         batches = (missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))

@@ -1,7 +1,9 @@
-"""From a decoded image to the backbone's input: resize and crop on bytes; the normalisation is in the model.
+"""From a decoded image to the backbone's input: a short chain of operations on bytes; the model normalises.
 
 - `document`: resize to 224x224, bilinear, no crop, as the project's document asks
 - `preset`: shorter side to so many pixels, then the centre: the transform that the weights were evaluated with
+
+Either way the normalisation is what the backbone was trained with.
 """
 
 from __future__ import annotations
@@ -12,52 +14,93 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rakuten_assets.extraction.networks.backbones import BACKBONES, IMAGENET_MEAN, IMAGENET_STD
-from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
-from rakuten_assets.settings import Settings
+from rakuten_assets.backbones import Backbone, Normalisation
+from rakuten_assets.backbones.specification import Interpolation
+from rakuten_assets.images.resampling import Geometry, Window, resize
+
+
+@dataclass(frozen=True)
+class Resize:
+    """To (side, side), whatever the image's aspect, with Pillow's antialiasing filter."""
+
+    side: int
+    interpolation: Interpolation
+
+
+@dataclass(frozen=True)
+class ResizeShorterSide:
+    """The shorter side to `side`, the longer one in proportion, with Pillow's antialiasing filter."""
+
+    side: int
+    interpolation: Interpolation
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """The middle (side, side) of an image that is at least as large."""
+
+    side: int
+
+
+Operation = Resize | ResizeShorterSide | CentreCrop
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image becomes the input of a backbone.
+    """How an image becomes the input of a backbone: a resize, perhaps a crop, and the engine's normalisation.
 
-    Attributes:
-        name: `document` or `preset`.
-        side: the input is (side, side, 3).
-        shorter_side: 0 resizes straight to (side, side), whatever the aspect; else the image's shorter side is
-            resized to this, and the centre cut out.
-        interpolation: Pillow's filter, with antialiasing.
-        mean, std: of the normalisation (x / 255 - mean) / std, by channel. The engine applies it.
+    Raises:
+        ValueError: the operations do not give a square of known size.
     """
 
     name: str
-    side: int
-    shorter_side: int
-    interpolation: Interpolation
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    operations: tuple[Operation, ...]
+    normalisation: Normalisation
+
+    def __post_init__(self) -> None:
+        match self.operations:
+            case (Resize(),):
+                return
+            case (Resize(side=whole) | ResizeShorterSide(side=whole), CentreCrop(side=side)) if side <= whole:
+                return
+        raise ValueError(
+            f"{self.operations} is not a resize, followed by no crop or by one that fits into it"
+        )
+
+    @property
+    def side(self) -> int:
+        """The input is (side, side, 3)."""
+        return self.operations[-1].side
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""
+        norm = asdict(self.normalisation)
         return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+            "name": self.name,
+            "operations": [
+                {"operation": type(operation).__name__, **asdict(operation)} for operation in self.operations
+            ],
+            "normalisation": {
+                key: list(value) if isinstance(value, tuple) else value for key, value in norm.items()
+            },
         }
 
 
-def preprocessing_for(settings: Settings) -> Preprocessing:
-    """The preprocessing that the settings ask for. Weights from a file or a seed take their backbone's first
-    published preset."""
-    if settings.preprocessing == "document":
-        return Preprocessing("document", 224, 0, "bilinear")
-    releases = BACKBONES[settings.backbone].releases
-    named = [release for release in releases if release.name == settings.effective_weights]
-    release = named[0] if named else releases[0]
-    interpolation: Interpolation = "bicubic" if release.interpolation == "bicubic" else "bilinear"
-    return Preprocessing("preset", release.crop, release.resize, interpolation)
+def preprocessing_for(backbone: Backbone, weights: str, name: str) -> Preprocessing:
+    """The preprocessing called `name` (`document` or `preset`) of a backbone with these weights.
+
+    Weights from a file or a seed take the backbone's first published preset; a backbone without any, the document's.
+    """
+    releases = [release for release in backbone.releases if release.name == weights] or backbone.releases[:1]
+    operations: tuple[Operation, ...] = (Resize(backbone.document_side, "bilinear"),)
+    if name == "preset" and releases:
+        (release,) = releases
+        operations = (ResizeShorterSide(release.resize, release.interpolation), CentreCrop(release.crop))
+    return Preprocessing(name, operations, backbone.normalisation)
 
 
 def preprocess(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    """Resize and crop, bit for bit as Pillow (and torchvision on a Pillow image) does.
+    """Resize and crop in one pass, bit for bit as Pillow (and torchvision on a Pillow image) does.
 
     Args:
         image: uint8 (height, width, 3), C order.
@@ -65,16 +108,17 @@ def preprocess(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArra
     Returns:
         uint8 (side, side, 3).
     """
-    side, height, width = preprocessing.side, image.shape[0], image.shape[1]
-    if not preprocessing.shorter_side:
-        whole = Window(0, 0, side, side)
-        return resize(image, Geometry(width, height, side, side, preprocessing.interpolation, whole))
-    # torchvision's `resize` truncates the longer side; its `center_crop` rounds half to even, as Python does.
-    shorter = preprocessing.shorter_side
-    if width <= height:
-        new_width, new_height = shorter, int(shorter * height / width)
-    else:
-        new_width, new_height = int(shorter * width / height), shorter
+    height, width, side = image.shape[0], image.shape[1], preprocessing.side
+    first = preprocessing.operations[0]
+    if isinstance(first, CentreCrop):
+        raise ValueError("a crop cannot come first")
+    new_width, new_height = first.side, first.side
+    if isinstance(first, ResizeShorterSide):
+        # torchvision's `resize` truncates the longer side; its `center_crop` rounds half to even, as Python does.
+        if width <= height:
+            new_height = int(first.side * height / width)
+        else:
+            new_width = int(first.side * width / height)
     left, top = round((new_width - side) / 2.0), round((new_height - side) / 2.0)
-    centre = Window(left, top, side, side)
-    return resize(image, Geometry(width, height, new_width, new_height, preprocessing.interpolation, centre))
+    kept = Window(left, top, side, side)
+    return resize(image, Geometry(width, height, new_width, new_height, first.interpolation, kept))

@@ -39,20 +39,28 @@ def shard_verdicts(
     ]
 
 
-def matrix_verdicts(merged: MergedFeatures, rows: int, labels: npt.NDArray[np.int64] | None) -> list[Verdict]:
+def matrix_verdicts(
+    merged: MergedFeatures, mask: npt.NDArray[np.bool_], labels: npt.NDArray[np.int64] | None
+) -> list[Verdict]:
     """All verdicts on one matrix.
 
     Args:
-        rows: rows of the split's CSV file.
+        mask: bool (n,), the split's published validity, one a row of its CSV file.
         labels: int64 (n,), of the train split.
     """
-    record = merged.vectors.record
-    aligned = record.shape[0] == rows == len(merged.valid) and (labels is None or len(labels) == rows)
-    what = f"{record.shape[0]:,} vectors, {len(merged.valid):,} in the mask, {rows:,} CSV rows"
+    rows, valid = merged.features.record.shape[0], merged.features.valid
+    aligned = rows == len(mask) and (labels is None or len(labels) == rows)
+    what = f"{rows:,} vectors, {len(mask):,} in the mask"
     if labels is not None:
         what += f", {len(labels):,} labels"
+    if aligned and not np.array_equal(valid, mask):
+        aligned = False
+        what += (
+            f"; {int((valid != mask).sum()):,} rows are valid in one and not in the other: the images were scanned "
+            "again since; materialise the features and the mask"
+        )
     broken = merged.broken_rows
-    clean = f"all {record.shape[0]:,} rows are finite, and zero where quarantined"
+    clean = f"all {rows:,} rows are finite, and zero where quarantined"
     return [
         Verdict("rows_aligned", aligned, what),
         Verdict(
@@ -61,7 +69,7 @@ def matrix_verdicts(merged: MergedFeatures, rows: int, labels: npt.NDArray[np.in
             f"{len(broken):,} rows are not finite or not zero where quarantined; first: row {broken[0]}"
             if len(broken)
             else clean,
-            {"quarantined": int((~merged.valid).sum())},
+            {"quarantined": int((~valid).sum())},
         ),
     ]
 

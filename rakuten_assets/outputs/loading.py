@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 from upath import UPath
 
-from rakuten_assets.arrays import read_open_header
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import StoreError
@@ -275,8 +274,9 @@ class _Opened:
         Raises:
             StoreError: if its header is not as recorded.
         """
-        dtype, shape, _ = read_open_header(self.file, self.size, self.name)
-        if (dtype.str, shape) != (self.wanted.dtype, self.wanted.shape):
+        dtype, shape, fortran = self._header()
+        whole = self.file.tell() + dtype.itemsize * math.prod(shape) == self.size
+        if (dtype.str, shape, fortran, whole) != (self.wanted.dtype, self.wanted.shape, False, True):
             raise StoreError(
                 f"{self.name} holds {dtype.str} {shape}; the manifest of the set says {self.wanted.dtype} "
                 f"{self.wanted.shape}. {_WAY_OUT}"
@@ -291,6 +291,15 @@ class _Opened:
             array = np.frombuffer(self.file.read(), dtype).reshape(shape)
         array.flags.writeable = False
         return array
+
+    def _header(self) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+        try:
+            if np.lib.format.read_magic(self.file) != (1, 0):
+                raise ValueError("it is a .npy file of another version than 1.0")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(self.file)
+        except ValueError as error:
+            raise StoreError(f"{self.name} is not an array of a set: {error}. {_WAY_OUT}") from None
+        return dtype, shape, fortran
 
     def _open(self, places: Places, name: str, committed: bool) -> IO[bytes]:
         try:

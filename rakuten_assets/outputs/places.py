@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.files import is_local
 from rakuten_assets.outputs.manifest import Manifest
 from rakuten_assets.outputs.names import MANIFEST_FILE, OUTPUTS, PUBLISHING
-from rakuten_assets.settings import plain_path
 
 _LINKED_BYTES = 1 << 20
 
@@ -65,7 +65,9 @@ class Places:
 
 def as_place(given: str | Path | UPath) -> Path | UPath:
     """A path or an address as an object: a plain `Path` where it is local."""
-    place = UPath(plain_path(given) if isinstance(given, str) else given)
+    if isinstance(given, str):  # As settings are read: `file:///x` is `/x`.
+        given = os.path.expanduser(re.sub(r"^(file|local)://", "", given))  # noqa: PTH111 - may be a bucket
+    place = UPath(given)
     return Path(place) if is_local(place) else place
 
 

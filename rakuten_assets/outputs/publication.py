@@ -3,7 +3,7 @@
 - stage: the files that changed are linked (or copied) into `publishing/`, beside `outputs/`, and read back;
 - commit: `publishing/manifest.json` is written. From here on the new set is the published one: a file that is not
   yet in `outputs/` is read from `publishing/`;
-- move: each file is renamed into `outputs/`, the manifest last; then `publishing/` is gone.
+- move: each file is renamed into `outputs/`, the manifest is written there last, and `publishing/` removed.
 
 A process that is killed before the commit leaves the old set, after it the new one; whoever publishes next finishes
 its work. A file that a reader has open or mapped is never written to: its name gets another file.
@@ -23,7 +23,7 @@ from upath import UPath
 
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.errors import ManifestError, StoreError
-from rakuten_assets.files import flush_folder, is_local, sha256_of_file, write_bytes
+from rakuten_assets.files import is_local, sha256_of_file, write_bytes
 from rakuten_assets.outputs.contents import SetContents, StoredFile, belong_together
 from rakuten_assets.outputs.index import INDEX_COLUMNS, catalogue_digest, index_content, write_index
 from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor, PublishedFile
@@ -117,11 +117,9 @@ def finish_interrupted(places: Places) -> tuple[str, ...]:
             if _is_file(target) and sha256_of_file(target) == sha256:
                 target.unlink()
                 removed.append(name)
-        if is_local(places.outputs):
-            flush_folder(Path(places.outputs))
-        move_file(places.publishing / MANIFEST_FILE, places.outputs / MANIFEST_FILE)
-        if is_local(places.outputs):
-            flush_folder(Path(places.outputs))
+        # It flushes the folder to the disk, and with it the names that were given before.
+        write_bytes(places.outputs / MANIFEST_FILE, manifest.to_bytes())
+        (places.publishing / MANIFEST_FILE).unlink()
     _clear(places.publishing)
     return tuple(removed)
 
@@ -192,8 +190,6 @@ def _stage(places: Places, files: Mapping[str, StoredFile]) -> None:
             raise StoreError(
                 f"nothing was published: {file.path} does not have the bytes that were recorded for it. {_again(file)}"
             )
-    if is_local(places.publishing):
-        flush_folder(Path(places.publishing))
 
 
 def _again(file: StoredFile) -> str:

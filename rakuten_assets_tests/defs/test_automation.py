@@ -15,7 +15,10 @@ from rakuten_assets_tests.defs.conftest import Project
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
 RANGE = {"dagster/asset_partition_range_start": "00", "dagster/asset_partition_range_end": "02"}
-BY_SHARD = ["image_scan", "train_features", "test_features"]
+BY_SHARD = ["image_scan", "efficientnet_b0/train_features", "efficientnet_b0/test_features"]
+MERGED = ["train_valid", "test_valid"] + [
+    f"efficientnet_b0/{name}" for name in ("train_feature_matrix", "test_feature_matrix", "metadata")
+]
 
 
 def _requests(project: Project) -> list[dg.RunRequest]:
@@ -50,7 +53,7 @@ def test_nothing_is_launched_where_all_is_up_to_date(done: Project) -> None:
 
 
 def test_a_missing_shard_is_launched_alone_and_then_all_is_up_to_date(done: Project) -> None:
-    (done.storage / "assets" / "test_features" / "01.json").unlink()
+    (done.storage / "assets" / "efficientnet_b0" / "test_features" / "01.json").unlink()
     (request,) = _requests(done)
     assert (request.partition_key, _assets(request)) == ("01", BY_SHARD)
     assert request.tags["rakuten/why"] == "test features missing"
@@ -59,7 +62,7 @@ def test_a_missing_shard_is_launched_alone_and_then_all_is_up_to_date(done: Proj
 
 
 def test_the_same_finding_has_the_same_run_key_until_the_shard_is_made(done: Project) -> None:
-    path = done.storage / "assets" / "test_features" / "01.npy"
+    path = done.storage / "assets" / "efficientnet_b0" / "test_features" / "01.npy"
     path.unlink()
     (first,), (again,) = _requests(done), _requests(done)
     assert first.run_key == again.run_key
@@ -78,7 +81,7 @@ def test_another_extractor_launches_every_shard_and_then_the_merge(done: Project
     for request in requests:
         assert _launch(other, request).success
     (merge,) = _requests(other)
-    assert _assets(merge) == ["train_feature_matrix", "test_feature_matrix", "metadata"]
+    assert _assets(merge) == MERGED
     assert merge.partition_key is None
     assert _launch(other, merge).success
     assert _requests(other) == []
@@ -104,7 +107,7 @@ def test_schedule_and_sensor_tick(done: Project, tmp_path: Path) -> None:
         schedule = repository.get_schedule_def("refresh_stale_shards")
         with dg.build_schedule_context(instance=instance, repository_def=repository) as context:
             assert schedule.evaluate_tick(context).skip_message == "everything is up to date"
-            (done.storage / "assets" / "train_features" / "00.json").unlink()
+            (done.storage / "assets" / "efficientnet_b0" / "train_features" / "00.json").unlink()
             (request,) = schedule.evaluate_tick(context).run_requests or []
         assert request.tags["dagster/partition"] == "00"
         sensor = repository.get_sensor_def("catalog_changed")

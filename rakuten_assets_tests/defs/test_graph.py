@@ -12,7 +12,15 @@ import pytest
 
 from rakuten_assets.errors import ManifestError
 from rakuten_assets.synthetic.catalog import read_catalog
-from rakuten_assets_tests.defs.conftest import DIM, TEST_ROWS, TRAIN_ROWS, FakeExtractor, Project, failure_of
+from rakuten_assets_tests.defs.conftest import (
+    DIM,
+    FAMILY,
+    TEST_ROWS,
+    TRAIN_ROWS,
+    FakeExtractor,
+    Project,
+    failure_of,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
@@ -58,7 +66,9 @@ def test_what_is_the_matter_with_the_images_is_known_before_features_take_their_
     steps = [
         event.step_key for event in project.run_all().all_events if event.event_type_value == "STEP_START"
     ]
-    assert steps.index("integrity_report") < min(steps.index("train_features"), steps.index("test_features"))
+    assert steps.index("integrity_report") < min(
+        *(steps.index(f"efficientnet_b0__{split}_features") for split in ("train", "test"))
+    )
 
 
 def test_rows_follow_the_csv_and_faults_are_quarantined(finished: Project) -> None:
@@ -92,7 +102,13 @@ def test_a_run_a_shard_gives_the_same_bytes_as_one_run(finished: Project, projec
     for key in ("02", "00", "01"):
         assert other.run("image_scan", "train_features", "test_features", key=key).success
     assert other.run(
-        "train_labels", "class_weights", "train_feature_matrix", "test_feature_matrix", "metadata"
+        "train_labels",
+        "class_weights",
+        "train_valid",
+        "test_valid",
+        "train_feature_matrix",
+        "test_feature_matrix",
+        "metadata",
     ).success
     assert other.outputs() == finished.outputs()
 
@@ -120,7 +136,7 @@ def _versions(project: Project) -> dict[str, str]:
 
 
 def test_missing_shards_are_named_with_the_commands(done: Project) -> None:
-    folder = done.storage / "assets" / "train_features"
+    folder = done.storage / "assets" / "efficientnet_b0" / "train_features"
     (folder / "00.json").unlink()
     for path in folder.glob("01.*"):
         path.unlink()
@@ -128,7 +144,7 @@ def test_missing_shards_are_named_with_the_commands(done: Project) -> None:
     message = failure_of(done.run("train_feature_matrix"), "train_feature_matrix")
     assert "2 of 3 partitions are missing" in message
     assert (
-        "dagster asset materialize -m rakuten_assets.definitions --select train_features --partition-range 00...01"
+        "dagster asset materialize -m rakuten_assets.definitions --select efficientnet_b0/train_features --partition-range 00...01"
         in message
     )
     assert done.outputs() == before
@@ -139,7 +155,7 @@ def test_a_partial_range_makes_its_shards_and_says_which_are_missing_for_the_res
     assert not result.success
     assert "partitions are missing" in failure_of(result, "train_feature_matrix")
     assert "--partition 02" in failure_of(result, "train_feature_matrix")
-    made = project.storage / "assets" / "train_features"
+    made = project.storage / "assets" / "efficientnet_b0" / "train_features"
     assert sorted(path.name for path in made.glob("*.npy")) == ["00.npy", "01.npy"]
 
 
@@ -183,9 +199,23 @@ def test_shards_of_different_extractors_are_not_merged(done: Project) -> None:
     assert other.run("train_features", key="01").success
     message = failure_of(other.run("train_feature_matrix"), "train_feature_matrix")
     assert "different extractors (they differ in precision)" in message
-    resnet = _fresh(done, done.storage, backbone="resnet18", precision="bf16")
-    message = failure_of(resnet.run("test_feature_matrix"), "test_feature_matrix")
-    assert "features of efficientnet_b0, RAKUTEN_BACKBONE is resnet18" in message
+
+
+def test_extractors_stand_side_by_side_and_going_back_makes_nothing_anew(done: Project) -> None:
+    def stored() -> dict[Path, bytes]:
+        folders = (done.storage / "assets" / "efficientnet_b0", done.storage / "assets" / "image_scan")
+        return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+    before, published = stored(), done.outputs()
+    both = _fresh(done, done.storage, backbone="resnet18,efficientnet_b0")
+    family = [f"resnet18/{name}" for name in FAMILY]
+    assert both.run("image_scan", *family, span=("00", "02")).success
+    assert stored() == before
+    after = both.outputs()
+    assert after.items() >= published.items()
+    assert set(after) - set(published) == {"train_features_resnet18.npy", "test_features_resnet18.npy"}
+    first = json.loads((done.storage / "outputs" / "metadata.json").read_text())
+    assert first["model"] == "resnet18"
 
 
 @pytest.mark.parametrize("what", ["NaN", "constant", "zero", "leak"])
@@ -203,7 +233,7 @@ def test_spoilt_features_are_located_and_never_stored(done: Project, what: str) 
     result = done.run("train_features", span=("00", "02"))
     message = failure_of(result, "train_features")
     check = "finite" if what == "NaN" else "only_quarantined_rows_are_zero"
-    found = re.search(rf"train_features, partition (\d\d): {check} failed", message)
+    found = re.search(rf"efficientnet_b0/train_features, partition (\d\d): {check} failed", message)
     assert found is not None, message
     partition = found[1]
     assert "nothing was stored" in message

@@ -32,9 +32,7 @@ def shown(
     found: dict[str, list[dict[str, dg.MetadataValue]]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.materialization
-        found.setdefault(materialization.asset_key.to_user_string(), []).append(
-            dict(materialization.metadata)
-        )
+        found.setdefault(materialization.asset_key.path[-1], []).append(dict(materialization.metadata))
     return found
 
 
@@ -50,6 +48,7 @@ def shown(
         ),
         ("duplicate_groups", {"levels", "largest groups"}),
         ("integrity_report", {"report", "summary"}),
+        ("train_valid", {"valid", "quarantined", "dtype", "shape"}),
         ("label_encoder", {"classes", "encoder"}),
         ("train_labels", {"dtype", "shape", "sha256", "size"}),
         ("class_weights", {"smallest", "largest", "weights"}),
@@ -59,7 +58,7 @@ def shown(
         ),
         (
             "test_feature_matrix",
-            {"rows", "valid rows", "columns", "weights", "mask", "dtype", "shape", "sha256"},
+            {"rows", "valid rows", "columns", "weights", "dtype", "shape", "sha256"},
         ),
         ("metadata", {"document", "weights", "quarantined"}),
     ],

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.extraction.networks.weights import resolve_weights
+from rakuten_assets.backbones import find_backbone
+from rakuten_assets.extraction.networks.seeded import SEED
 from rakuten_assets.extraction.pipeline import Extractor
 from rakuten_assets.settings import Settings
 
@@ -60,10 +61,9 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state dict of EfficientNet-B0 that gives sound features: the seeded one, saved as users save theirs."""
     import torch
 
-    from rakuten_assets.extraction.networks.backbones import BACKBONES
-    from rakuten_assets.extraction.networks.models import build_backbone
+    from rakuten_assets.extraction.networks.models import seeded_backbone
 
-    model = build_backbone(BACKBONES["efficientnet_b0"], resolve_weights(Settings()))
+    model = seeded_backbone(find_backbone("efficientnet_b0"), SEED)
     path = tmp_path_factory.mktemp("weights") / "efficientnet_b0.pth"
     torch.save(model.state_dict(), path)
     return path

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rakuten_assets.arrays import ArrayRecord
 from rakuten_assets.extraction.document import (
     DOCUMENT_KEYS,
     column_statistics,
@@ -19,16 +20,18 @@ from rakuten_assets.extraction.document import (
     weights_note,
     weights_sha256,
 )
-from rakuten_assets.extraction.storing.shards import FeatureMatrix
+from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.settings import Settings
 
 FINGERPRINT = {"backbone": "efficientnet_b0", "weights": "sha256:abc", "feature_dim": 3}
 
 
-def _matrix(rows: int, bad: int, **fingerprint: Any) -> FeatureMatrix:
+def _matrix(rows: int, bad: int, **fingerprint: Any) -> FeatureArray:
     valid = np.arange(rows) >= bad
     vectors = np.where(valid[:, None], np.arange(rows * 3).reshape(rows, 3), 0).astype(np.float32)
-    return FeatureMatrix(vectors, valid, {**FINGERPRINT, **fingerprint}, "made of")
+    rows_of = pd.DataFrame({"row": np.arange(rows), "valid": valid})
+    record = ArrayRecord("<f4", vectors.shape, vectors.nbytes, "0" * 64)
+    return FeatureArray(vectors, rows_of, {**FINGERPRINT, **fingerprint}, record, "made of")
 
 
 def _scan() -> pd.DataFrame:

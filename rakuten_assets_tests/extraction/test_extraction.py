@@ -31,7 +31,7 @@ from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import sha256_of
 files = [Path(name) for name in sys.argv[3:]]
 KERNELS.compiled()
-settings = Settings(storage=UPath(sys.argv[1]), weights=sys.argv[2])
+settings = Settings(storage=UPath(sys.argv[1]), backbone="efficientnet_b0", weights=sys.argv[2])
 with Extractor.open(settings, log=lambda message: None) as extractor:
     out = np.empty((len(files), extractor.feature_dim), np.float32)
     print(extractor.extract(files, sha256_of(files), out).computed)

@@ -7,24 +7,27 @@ from typing import Any
 
 import pytest
 
+from rakuten_assets.backbones import IMAGENET
+from rakuten_assets.extraction.engines import EnginePlan
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.extraction.preprocessing import Preprocessing
+from rakuten_assets.extraction.preprocessing import CentreCrop, Preprocessing, Resize, ResizeShorterSide
+from rakuten_assets.extraction.specification import extractor_spec
+from rakuten_assets.settings import Settings
 
-DOCUMENT = Preprocessing("document", 224, 0, "bilinear")
+DOCUMENT = Preprocessing("document", (Resize(224, "bilinear"),), IMAGENET)
+
+GREY = dataclasses.replace(IMAGENET, mean=(0.0, 0.0, 0.0))
 
 
 def fingerprint(**changes: Any) -> ExtractorFingerprint:
-    arguments: dict[str, Any] = {
-        "backbone": "resnet18",
-        "weights": WeightsSource("file", "w", Path("w"), "sha256:aa"),
-        "preprocessing": DOCUMENT,
-        "precision": "f32",
-        "engine": "openvino",
-        "device": "cpu",
-        "batch": 0,
-    }
-    return fingerprint_of(**{**arguments, **changes})
+    plan = {"engine": "openvino", "device": "cpu", "precision": "f32", "threads": 2, "batch": 0}
+    plan.update({name: changes.pop(name) for name in list(changes) if name in plan})
+    spec = extractor_spec(Settings(backbone=changes.pop("backbone", "resnet18")))
+    spec = dataclasses.replace(spec, preprocessing=changes.pop("preprocessing", DOCUMENT))
+    weights = changes.pop("weights", WeightsSource("file", "w", Path("w"), "sha256:aa"))
+    assert not changes
+    return fingerprint_of(spec, weights, EnginePlan(**plan))
 
 
 @pytest.mark.parametrize(
@@ -32,13 +35,17 @@ def fingerprint(**changes: Any) -> ExtractorFingerprint:
     [
         {"backbone": "resnet50"},
         {"weights": WeightsSource("file", "w", Path("w"), "sha256:bb")},
-        {"preprocessing": dataclasses.replace(DOCUMENT, interpolation="bicubic")},
-        {"preprocessing": dataclasses.replace(DOCUMENT, shorter_side=256)},
-        {"preprocessing": dataclasses.replace(DOCUMENT, mean=(0.0, 0.0, 0.0))},
+        {"preprocessing": dataclasses.replace(DOCUMENT, operations=(Resize(224, "bicubic"),))},
+        {
+            "preprocessing": Preprocessing(
+                "document", (ResizeShorterSide(256, "bilinear"), CentreCrop(224)), IMAGENET
+            )
+        },
+        {"preprocessing": Preprocessing("document", (Resize(224, "bilinear"),), GREY)},
         {"precision": "bf16"},
-        {"engine": "torch"},
+        {"engine": "torch", "batch": 8},
         {"device": "cuda"},
-        {"batch": 8},
+        {"engine": "torch", "batch": 16},
     ],
 )
 def test_everything_that_a_row_depends_on_is_in_it(change: dict[str, Any]) -> None:
@@ -61,7 +68,8 @@ def test_opening_an_extractor_loads_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; from upath import UPath; from rakuten_assets.settings import Settings; "
         "from rakuten_assets.extraction.pipeline import Extractor; "
-        f"extractor = Extractor.open(Settings(storage=UPath({str(tmp_path)!r}))); extractor.fingerprint.digest; "
+        f"extractor = Extractor.open(Settings(storage=UPath({str(tmp_path)!r}), backbone='efficientnet_lite0')); "
+        "extractor.fingerprint.digest; "
         "extractor.describe(); "
         "heavy = {'torch', 'torchvision', 'openvino', 'numba', 'sklearn', 'matplotlib', 'scipy', 'dagster'}; "
         "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

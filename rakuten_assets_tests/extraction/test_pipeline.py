@@ -39,7 +39,9 @@ def extract(
 ) -> tuple[np.ndarray, ExtractionReport]:
     digests = sha256_of(files) if sha256 is None else sha256
     out = np.full((len(files), DIM), np.nan, np.float32)
-    with Extractor.open(Settings(storage=UPath(storage), **knobs), log=log) as extractor:
+    with Extractor.open(
+        Settings(storage=UPath(storage), **{"backbone": "efficientnet_lite0", **knobs}), log=log
+    ) as extractor:
         report = extractor.extract(files, digests, out)
     return out, report
 
@@ -119,7 +121,9 @@ def test_an_open_extractor_sees_what_another_has_computed(
     tmp_path: Path, make_images: MakeImages, engine: FakeEngine
 ) -> None:
     files = make_images(5)
-    with Extractor.open(Settings(storage=UPath(tmp_path)), log=print) as extractor:
+    with Extractor.open(
+        Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
+    ) as extractor:
         extract(tmp_path, files)
         report = extractor.extract(files, sha256_of(files), np.empty((5, DIM), np.float32))
     assert counts(report) == (0, 5, 0, 0)
@@ -149,7 +153,9 @@ def test_storage_may_be_a_bucket(make_images: MakeImages, engine: FakeEngine, tm
 def test_out_may_be_a_memory_map(tmp_path: Path, make_images: MakeImages, engine: FakeEngine) -> None:
     files = make_images(6)
     out = np.lib.format.open_memmap(tmp_path / "out.npy", "w+", np.float32, (6, DIM))
-    with Extractor.open(Settings(storage=UPath(tmp_path)), log=print) as extractor:
+    with Extractor.open(
+        Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
+    ) as extractor:
         extractor.extract(files, sha256_of(files), out)
     out.flush()
     assert np.array_equal(np.load(tmp_path / "out.npy"), expected_rows(files))
@@ -164,7 +170,9 @@ def test_files_that_changed_since_the_scan_are_named_and_the_rest_is_kept(
     files[5].unlink()
     out = np.full((9, DIM), np.nan, np.float32)
     with (
-        Extractor.open(Settings(storage=UPath(tmp_path)), log=print) as extractor,
+        Extractor.open(
+            Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
+        ) as extractor,
         pytest.raises(ManifestError) as caught,
     ):
         extractor.extract(files, sha256, out)
@@ -208,7 +216,9 @@ def test_arguments_that_do_not_fit_are_refused(
     tmp_path: Path, make_images: MakeImages, engine: FakeEngine
 ) -> None:
     files = make_images(2)
-    with Extractor.open(Settings(storage=UPath(tmp_path)), log=print) as extractor:
+    with Extractor.open(
+        Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
+    ) as extractor:
         for sha256, out in (
             (sha256_of(files)[:1], np.zeros((2, DIM), np.float32)),
             (sha256_of(files), np.zeros((2, DIM), np.float64)),
@@ -382,15 +392,19 @@ def test_a_crash_loses_few_rows() -> None:
 def test_describe_says_what_computed_the_rows(
     tmp_path: Path, make_images: MakeImages, engine: FakeEngine
 ) -> None:
-    with Extractor.open(Settings(storage=UPath(tmp_path)), log=print) as extractor:
+    with Extractor.open(
+        Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
+    ) as extractor:
         before = extractor.describe()
         assert before["engine"]["precision"] == "f32"
         assert "seeded" in before["note"]
-        assert before["weights"]["kind"] == "seeded"
+        assert before["weights"]["kind"] == "published"
         assert before["fingerprint_digest"] == extractor.fingerprint.digest
         files = make_images(1)
         extractor.extract(files, sha256_of(files), np.empty((1, DIM), np.float32))
         assert extractor.describe()["engine"]["engine"] == "fake"
     # A later run that needs no engine still tells which one made the rows.
-    with Extractor.open(Settings(storage=UPath(tmp_path)), log=print) as extractor:
+    with Extractor.open(
+        Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
+    ) as extractor:
         assert extractor.describe()["engine"]["engine"] == "fake"

@@ -108,11 +108,13 @@ def test_an_empty_shard_passes(tmp_path: Path) -> None:
 def test_a_matrix_is_compared_with_rows_and_labels(tmp_path: Path) -> None:
     manifest = make_manifest(40, 3)
     merged = merge_shards(manifest, make_shards(manifest, tmp_path / "s"), "resnet18", tmp_path / "m.npy")
-    good = {verdict.check: verdict for verdict in matrix_verdicts(merged, 40, np.zeros(40, np.int64))}
+    mask = merged.features.valid
+    good = {verdict.check: verdict for verdict in matrix_verdicts(merged, mask, np.zeros(40, np.int64))}
     assert _failed(good) == []
     assert good["finite"].details["quarantined"] == 4
-    for rows, labels in ((41, None), (40, np.zeros(39, np.int64))):
-        assert matrix_verdicts(merged, rows, labels)[0].stops
+    longer = np.append(mask, True)
+    for other, labels in ((longer, None), (mask, np.zeros(39, np.int64)), (~mask, None)):
+        assert matrix_verdicts(merged, other, labels)[0].stops
 
 
 def test_train_and_test_are_compared_where_there_are_enough_rows() -> None:

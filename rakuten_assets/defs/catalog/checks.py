@@ -20,3 +20,4 @@ REPORT_CHECKS = {
     "usual_size_and_mode": "Share of images of another size or mode than most (RAKUTEN_ODD_WARN).",
     "train_test_drift": "Train and test images alike in brightness, contrast, size... (RAKUTEN_DRIFT_WARN).",
 }
+MASK_CHECKS = {"one_flag_a_row": "As many flags as the split's CSV file has rows."}

@@ -18,7 +18,7 @@ from rakuten_assets.defs.features.metadata import (
     matrix_metadata,
     outcome,
 )
-from rakuten_assets.defs.features.names import matrix_file
+from rakuten_assets.defs.features.names import matrix_file, metadata_file
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
@@ -29,14 +29,14 @@ from rakuten_assets.extraction.document import (
     describe_outputs,
     document_verdict,
 )
-from rakuten_assets.extraction.storing.matrix import merge_shards
-from rakuten_assets.extraction.storing.shards import (
-    FeatureMatrix,
-    FeatureShard,
+from rakuten_assets.extraction.specification import ExtractorSpec, extractor_specs
+from rakuten_assets.extraction.storing.features import (
+    FeatureArray,
     content_digest,
     extract_shard,
     shard_table,
 )
+from rakuten_assets.extraction.storing.matrix import merge_shards
 from rakuten_assets.extraction.validation import (
     comparable_statistics,
     matrix_verdicts,
@@ -48,30 +48,56 @@ from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import scratch_folder
 
 Scans = dict[str, pd.DataFrame]
-Shards = dict[str, FeatureShard]
+Shards = dict[str, FeatureArray]
+_DIGITS = 12
 Decorator = Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]
 
 
 def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.AssetsDefinition]:
-    """The stage's assets, for a backbone and a set of shards."""
-    engine = "openvino" if settings.engine == "auto" else settings.engine
+    """The stage's assets: a family for each extractor of the settings."""
+    first, *others = extractor_specs(settings)
+    families = [build_family(first, shards, is_first=True), *(build_family(spec, shards) for spec in others)]
+    return [asset for family in families for asset in family]
+
+
+def build_family(
+    spec: ExtractorSpec, shards: ShardPartitions, is_first: bool = False
+) -> list[dg.AssetsDefinition]:
+    """One extractor's assets. Their key prefix is its name.
+
+    Args:
+        is_first: whether it is the first of the settings: its metadata are published under the document's name.
+    """
+    backbone = spec.backbone
+    prefix = backbone.family
+    engine = "openvino" if spec.engine == "auto" else spec.engine
+    code_version = f"{backbone.family}-{spec.digest[:_DIGITS]}"
+
+    def own(name: str) -> dg.AssetIn:
+        return dg.AssetIn(key=[prefix, name])
 
     def by_shard() -> Decorator:
-        version = _code_version(settings)
-        kinds = {"numpy", engine}
         return stage_asset(
             "features",
-            "feature_shard",
-            kinds,
+            "features",
+            {"numpy", engine},
             SHARD_CHECKS,
-            code_version=version,
+            prefix=prefix,
+            code_version=code_version,
             shards=shards,
             exclusive=True,
         )
 
     def whole(split: Split) -> Decorator:
-        name = matrix_file(split, settings.backbone)
-        return stage_asset("features", "feature_matrix", {"numpy"}, MATRIX_CHECKS, published_as=name)
+        return stage_asset(
+            "features",
+            "features",
+            {"numpy"},
+            MATRIX_CHECKS,
+            prefix=prefix,
+            ins={f"{split}_features": own(f"{split}_features")},
+            published_as=matrix_file(backbone, split),
+        )
 
     @by_shard()
     def train_features(
@@ -85,7 +111,7 @@ def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.Asset
         A vector is a function of the image's bytes and the extractor alone: one that was computed before is
         reused. An unreadable image keeps its row: exactly zero, and False in the validity mask.
         """
-        yield from _features(context, "train", image_manifest, image_scan, settings)
+        yield from _features(context, spec, "train", image_manifest, image_scan, settings)
 
     @by_shard()
     def test_features(
@@ -95,50 +121,55 @@ def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.Asset
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
         """Feature vectors of the test images, as `train_features`."""
-        yield from _features(context, "test", image_manifest, image_scan, settings)
+        yield from _features(context, spec, "test", image_manifest, image_scan, settings)
 
     @whole("train")
     def train_feature_matrix(
         context: dg.AssetExecutionContext,
         image_manifest: pd.DataFrame,
         train_features: Shards,
+        train_valid: np.ndarray,
         train_labels: np.ndarray,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
-        """All train features, float32 (n, dim), rows in CSV order, with the validity mask, both published.
+        """All train features, float32 (n, dim), rows in CSV order, published.
 
         Merged from the shards block by block: neither they nor the matrix are ever held whole.
         """
-        yield from _matrix(context, "train", image_manifest, train_features, settings, train_labels)
+        shards, mask = train_features, train_valid
+        yield from _matrix(context, spec, "train", image_manifest, shards, mask, settings, train_labels)
 
     @whole("test")
     def test_feature_matrix(
         context: dg.AssetExecutionContext,
         image_manifest: pd.DataFrame,
         test_features: Shards,
+        test_valid: np.ndarray,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
         """All test features, as `train_feature_matrix`."""
-        yield from _matrix(context, "test", image_manifest, test_features, settings)
+        yield from _matrix(context, spec, "test", image_manifest, test_features, test_valid, settings)
 
     @stage_asset(
         "features",
         "json",
         {"json"},
         METADATA_CHECKS,
-        published_as="metadata.json",
+        prefix=prefix,
+        ins={name: own(name) for name in ("train_feature_matrix", "test_feature_matrix")},
+        published_as=metadata_file(backbone, is_first),
         only_warn=("comparable_statistics",),
     )
     def metadata(
         context: dg.AssetExecutionContext,
-        train_feature_matrix: FeatureMatrix,
-        test_feature_matrix: FeatureMatrix,
+        train_feature_matrix: FeatureArray,
+        test_feature_matrix: FeatureArray,
         label_encoder: dict[str, int],
         class_weights: np.ndarray,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
-        """What the published arrays are and how they were made. Published as `metadata.json`."""
+        """What this extractor's published features are and how they were made."""
         document = describe_outputs(
             settings,
             train_feature_matrix,
@@ -166,29 +197,35 @@ def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.Asset
 
 
 def _features(
-    context: dg.AssetExecutionContext, split: Split, manifest: pd.DataFrame, scans: Scans, settings: Settings
+    context: dg.AssetExecutionContext,
+    spec: ExtractorSpec,
+    split: Split,
+    manifest: pd.DataFrame,
+    scans: Scans,
+    settings: Settings,
 ) -> Iterator[Any]:
     # The pipeline brings numba and an engine: not at start-up.
     from rakuten_assets.extraction.pipeline import Extractor
 
     folder = open_catalog(settings)
     made, verdicts, reports = {}, {}, []
+    what = f"{spec.name}, {split} features"
     tables = {key: shard_table(scan[scan["split"] == split]) for key, scan in scans.items()}
     with (
         scratch_folder(settings.storage) as scratch,
-        Extractor.open(settings, log=context.log.info) as extractor,
-        Progress(f"{split} features", sum(map(len, tables.values())), log=context.log.info) as progress,
+        Extractor.open(settings, spec.name, log=context.log.info) as extractor,
+        Progress(what, sum(map(len, tables.values())), log=context.log.info) as progress,
     ):
         for key, rows in tables.items():
             files, target = folder.image_paths(rows["file"]), scratch / f"{key}.npy"
-            label, log = f"{split} features, shard {key}", unfinished(context.log.info)
+            label, log = f"{what}, shard {key}", unfinished(context.log.info)
             made[key], report = extract_shard(extractor, files, rows, target, label, log)
             expected = shard_rows(manifest, key, split)
             verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
             context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
             reports.append(report)
             progress.advance(len(rows))
-        context.log.info(f"{split} features: {outcome(reports)}")
+        context.log.info(f"{what}: {outcome(reports)}")
         version = content_digest(*(shard.content for shard in made.values()))
         result = dg.MaterializeResult(
             value=made,
@@ -200,29 +237,26 @@ def _features(
 
 def _matrix(
     context: dg.AssetExecutionContext,
+    spec: ExtractorSpec,
     split: Split,
     manifest: pd.DataFrame,
     shards: Shards,
+    mask: npt.NDArray[np.bool_],
     settings: Settings,
     labels: npt.NDArray[np.int64] | None = None,
 ) -> Iterator[Any]:
     rows = manifest[manifest["split"] == split]
     with scratch_folder(settings.storage) as scratch:
-        merged = merge_shards(rows, shards, settings.backbone, scratch / f"{split}.npy")
+        merged = merge_shards(rows, shards, spec.name, scratch / f"{split}.npy")
+        features = merged.features
         result = dg.MaterializeResult(
-            value=FeatureMatrix(merged.vectors, merged.valid, merged.fingerprint, merged.made_of),
+            value=features,
             metadata={
-                **extractor_metadata(merged.fingerprint),
+                **extractor_metadata(features.fingerprint),
                 **matrix_metadata(merged, len(shards)),
             },
             data_version=dg.DataVersion(
-                content_digest(merged.vectors.record.sha256, array_version(merged.valid))
+                content_digest(features.record.sha256, array_version(features.valid))
             ),
         )
-        yield from publish(context, result, matrix_verdicts(merged, len(rows), labels))
-
-
-def _code_version(settings: Settings) -> str:
-    """Changes with every setting that changes a vector, so that the UI shows features as out of date."""
-    parts = (settings.backbone, settings.effective_weights, settings.preprocessing, settings.precision)
-    return "-".join(("1", *parts, settings.engine, settings.device)).replace("/", "_")
+        yield from publish(context, result, matrix_verdicts(merged, mask, labels))

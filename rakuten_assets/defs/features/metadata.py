@@ -9,8 +9,8 @@ from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.catalog.metadata import contact_sheet
 from rakuten_assets.defs.presentation import picture
 from rakuten_assets.extraction.document import weights_note
+from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import MergedFeatures
-from rakuten_assets.extraction.storing.shards import FeatureShard
 from rakuten_assets.plots import histogram_png
 from rakuten_assets.units import human_bytes, human_count, human_duration
 
@@ -43,7 +43,7 @@ def outcome(reports: Sequence["ExtractionReport"]) -> str:
 
 
 def extraction_metadata(
-    shard: FeatureShard, report: "ExtractionReport", folder: CatalogFolder
+    shard: FeatureArray, report: "ExtractionReport", folder: CatalogFolder
 ) -> dict[str, Any]:
     """Counts, throughput, and a few of the shard's images with their validity."""
     rows = shard.rows
@@ -71,8 +71,8 @@ def matrix_metadata(merged: MergedFeatures, shards: int) -> dict[str, Any]:
     """Counts, and the distribution of the columns' means and spreads."""
     statistics = merged.statistics
     metadata: dict[str, Any] = {
-        "rows": len(merged.valid),
-        "valid rows": int(merged.valid.sum()),
+        "rows": len(merged.features.rows),
+        "valid rows": int(merged.features.valid.sum()),
         "shards": shards,
     }
     if statistics.count:

@@ -1,18 +1,29 @@
-"""Names that more than one place of this stage needs."""
+"""Names that more than one place of this stage needs. An extractor's assets have its name as key prefix."""
 
+from rakuten_assets.backbones import Backbone
 from rakuten_assets.dataset.layout import Split
 
 
-def shards_asset(split: Split) -> str:
-    """Asset that holds a split's features by shard."""
-    return f"{split}_features"
+def shards_key(backbone: Backbone, split: Split) -> list[str]:
+    """Key of the asset that holds a split's features by shard."""
+    return [backbone.family, f"{split}_features"]
 
 
-def matrix_asset(split: Split) -> str:
-    """Asset that holds a split's features merged."""
-    return f"{split}_feature_matrix"
+def matrix_key(backbone: Backbone, split: Split) -> list[str]:
+    """Key of the asset that holds a split's features merged."""
+    return [backbone.family, f"{split}_feature_matrix"]
 
 
-def matrix_file(split: Split, backbone: str) -> str:
+def metadata_key(backbone: Backbone) -> list[str]:
+    """Key of the asset that describes an extractor's features."""
+    return [backbone.family, "metadata"]
+
+
+def matrix_file(backbone: Backbone, split: Split) -> str:
     """Published file of a split's features."""
-    return f"{split}_features_{backbone}.npy"
+    return f"{split}_features_{backbone.family}.npy"
+
+
+def metadata_file(backbone: Backbone, is_first: bool) -> str:
+    """Published description of an extractor's features; the first extractor's has the document's name."""
+    return "metadata.json" if is_first else f"metadata_{backbone.family}.json"

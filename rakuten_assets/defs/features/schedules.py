@@ -1,24 +1,27 @@
 """A schedule, off by default, that makes just those shards again that are missing or out of date."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
+from rakuten_assets.backbones import Backbone
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.dataset.sharding import shard_keys
-from rakuten_assets.defs.features.names import matrix_asset, matrix_file, shards_asset
-from rakuten_assets.defs.io_managers.features import FeatureMatrixIOManager, FeatureShardIOManager
+from rakuten_assets.defs.features.names import matrix_file, matrix_key, metadata_key, shards_key
+from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import whole_range_request
+from rakuten_assets.extraction.specification import extractor_specs
+from rakuten_assets.extraction.storing.features import FeatureArray, content_digest, merged_content
 from rakuten_assets.extraction.storing.freshness import ShardState, shard_state
-from rakuten_assets.extraction.storing.shards import FeatureShard, merged_content
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 
-_BY_SHARD = ("image_scan", "train_features", "test_features")
-_MERGED = ("train_feature_matrix", "test_feature_matrix", "metadata")
+_SCAN, _MASKS = "image_scan", ("train_valid", "test_valid")
 _DIGITS = 12
+Stored = Mapping[str, Mapping[Split, FeatureArray | None]]
 
 
 def build_schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
@@ -39,68 +42,104 @@ def build_schedule(settings: Settings, job: Any) -> dg.ScheduleDefinition:
 
 
 def refresh_requests(settings: Settings, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    """The runs that bring the stored features up to date, none if they are.
+    """The runs that bring the stored features of all extractors up to date, none if they are.
 
     A run key holds what was found, what should be, and the shard's last materialisation: the same finding
     launches one run, even if that run failed.
     """
-    # It brings numba, and reads the digest of the weights; it loads no engine.
-    from rakuten_assets.extraction.pipeline import Extractor
-
     storage = Storage(settings.storage, settings.shards)
-    tables, features = ParquetIOManager(storage), FeatureShardIOManager(storage)
+    tables, features = ParquetIOManager(storage), FeatureIOManager(storage)
     keys = shard_keys(settings.shards)
     manifest = tables.find("image_manifest")
     if manifest is None:
-        return [whole_range_request(keys, f"first-{_last(instance, 'image_manifest', None)}")]
-    with Extractor.open(settings) as extractor:
-        fingerprint = extractor.fingerprint
-    stored: dict[str, dict[Split, FeatureShard | None]] = {
-        key: {split: features.find(shards_asset(split), key) for split in SPLITS} for key in keys
+        return [whole_range_request(keys, f"first-{_last(instance, ['image_manifest'], None)}")]
+    families = [_look(spec.backbone, settings, features, keys) for spec in extractor_specs(settings)]
+    requests = []
+    for key in keys:
+        scan = tables.find("image_scan", key)
+        states = [
+            shard_state(key, manifest, scan, family.stored[key], family.fingerprint) for family in families
+        ]
+        stale = [(family, state) for family, state in zip(families, states, strict=True) if state.is_stale]
+        if stale:
+            requests.append(_shard_request(key, stale, len(families) > 1, instance))
+    return requests or _merge_request(families, features, instance)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """One extractor's features in the storage, and the fingerprint that they should have ({}: nothing fits)."""
+
+    backbone: Backbone
+    fingerprint: Mapping[str, Any]
+    stored: Stored
+
+    @property
+    def digest(self) -> str:
+        return content_digest(repr(sorted(self.fingerprint.items())))[:_DIGITS]
+
+
+def _look(backbone: Backbone, settings: Settings, features: FeatureIOManager, keys: list[str]) -> _Family:
+    from rakuten_assets.extraction.preparation import known_fingerprint
+
+    known = known_fingerprint(settings, backbone.name)
+    stored = {
+        key: {split: features.find(shards_key(backbone, split), key) for split in SPLITS} for key in keys
     }
-    states = [
-        shard_state(key, manifest, tables.find("image_scan", key), stored[key], fingerprint.as_dict())
-        for key in keys
+    return _Family(backbone, known.as_dict() if known else {}, stored)
+
+
+def _shard_request(
+    shard: str, stale: list[tuple[_Family, ShardState]], several: bool, instance: dg.DagsterInstance
+) -> dg.RunRequest:
+    keys = [[_SCAN], *(shards_key(family.backbone, split) for family, _ in stale for split in SPLITS)]
+    last = "-".join(str(_last(instance, key, shard)) for key in keys)
+    wanted = content_digest(*(family.digest for family, _ in stale))[:_DIGITS]
+    why = [
+        f"{family.backbone.name}: {reason}" if several else reason
+        for family, state in stale
+        for reason in state.reasons
     ]
-    stale = [_shard_request(state, fingerprint.digest, instance) for state in states if state.is_stale]
-    return stale or _merge_request(settings, storage, stored, instance)
-
-
-def _shard_request(state: ShardState, fingerprint: str, instance: dg.DagsterInstance) -> dg.RunRequest:
-    last = "-".join(str(_last(instance, asset, state.shard)) for asset in _BY_SHARD)
     return dg.RunRequest(
-        run_key=f"{state.shard}-{fingerprint[:_DIGITS]}-{state.content[:_DIGITS]}-{last}",
-        partition_key=state.shard,
-        asset_selection=[dg.AssetKey(asset) for asset in _BY_SHARD],
-        tags={"rakuten/why": "; ".join(state.reasons)},
+        run_key=f"{shard}-{wanted}-{stale[0][1].content[:_DIGITS]}-{last}",
+        partition_key=shard,
+        asset_selection=[dg.AssetKey(key) for key in keys],
+        tags={"rakuten/why": "; ".join(why)},
     )
 
 
 def _merge_request(
-    settings: Settings,
-    storage: Storage,
-    stored: Mapping[str, Mapping[Split, FeatureShard | None]],
-    instance: dg.DagsterInstance,
+    families: list[_Family], features: FeatureIOManager, instance: dg.DagsterInstance
 ) -> list[dg.RunRequest]:
-    matrices = FeatureMatrixIOManager(storage)
-    contents = {}
-    for split in SPLITS:
-        shards = {key: shard for key, by_split in stored.items() if (shard := by_split[split]) is not None}
-        contents[split] = merged_content(shards)
-        matrix = matrices.find(matrix_asset(split), published_as=matrix_file(split, settings.backbone))
-        if matrix is None or matrix.made_of != contents[split]:
-            last = _last(instance, matrix_asset(split), None)
-            return [
-                dg.RunRequest(
-                    run_key=f"merge-{split}-{contents[split][:_DIGITS]}-{last}",
-                    asset_selection=[dg.AssetKey(asset) for asset in _MERGED],
-                    tags={"rakuten/why": f"the {split} matrix is not merged from the present shards"},
-                )
-            ]
-    return []
+    stale, contents, last, why = [], [], [], []
+    for family in families:
+        for split in SPLITS:
+            shards = {
+                key: one for key, by_split in family.stored.items() if (one := by_split[split]) is not None
+            }
+            content, key = merged_content(shards), matrix_key(family.backbone, split)
+            matrix = features.find(key, published_as=matrix_file(family.backbone, split))
+            if matrix is None or matrix.made_of != content:
+                why.append(f"{'/'.join(key)} is not merged from the present shards")
+                contents.append(content)
+                last.append(str(_last(instance, key, None)))
+                stale.append(family.backbone)
+    if not stale:
+        return []
+    backbones = list(dict.fromkeys(stale))
+    keys = [[name] for name in _MASKS]
+    for backbone in backbones:
+        keys += [*(matrix_key(backbone, split) for split in SPLITS), metadata_key(backbone)]
+    return [
+        dg.RunRequest(
+            run_key=f"merge-{content_digest(*contents)[:_DIGITS]}-{'-'.join(last)}",
+            asset_selection=[dg.AssetKey(key) for key in keys],
+            tags={"rakuten/why": "; ".join(why)},
+        )
+    ]
 
 
-def _last(instance: dg.DagsterInstance, asset: str, partition: str | None) -> int:
+def _last(instance: dg.DagsterInstance, asset: list[str], partition: str | None) -> int:
     """Number of the last materialisation's event, 0 if there is none."""
     chosen = dg.AssetRecordsFilter(
         asset_key=dg.AssetKey(asset), asset_partitions=[partition] if partition else None

@@ -50,11 +50,14 @@ class FileIOManager(dg.IOManager):
         """Path of the asset's own file; its folder is the asset's name."""
         return self.storage.asset_file(key, partition, self.suffix)
 
-    def find(self, asset: str, partition: str | None = None, published_as: str | None = None) -> Any | None:
-        """What is stored; None if there is nothing, or nothing whole."""
+    def find(
+        self, asset: str | Sequence[str], partition: str | None = None, published_as: str | None = None
+    ) -> Any | None:
+        """What is stored under an asset's key; None if there is nothing, or nothing whole."""
+        key = [asset] if isinstance(asset, str) else asset
         published = self.storage.output_file(published_as) if published_as else None
         try:
-            return self.read(self.own_file([asset], partition), published)
+            return self.read(self.own_file(key, partition), published)
         except (FileNotFoundError, StoreError):
             return None
 

@@ -4,7 +4,8 @@
 here is refused with the reason; there is no falling back to another.
 """
 
-from rakuten_assets.extraction.engines.choice import EnginePlan, open_engine, plan_engine
+from rakuten_assets.extraction.engines.choice import EnginePlan, plan_engine
 from rakuten_assets.extraction.engines.interface import Engine
+from rakuten_assets.extraction.engines.opening import open_engine
 
 __all__ = ["Engine", "EnginePlan", "open_engine", "plan_engine"]

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from upath import UPath
-
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.engines.interface import Engine
-from rakuten_assets.extraction.networks.backbones import BACKBONES
-from rakuten_assets.extraction.networks.converted import converted_model
-from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.extraction.preprocessing import Preprocessing
 from rakuten_assets.machine import usable_cores
 from rakuten_assets.settings import Settings
 
@@ -60,41 +52,6 @@ def plan_engine(settings: Settings) -> EnginePlan:
     if engine == "torch":
         batch = batch or _TORCH_BATCH[device]
     return EnginePlan(engine, device, settings.precision, threads, batch)
-
-
-def open_engine(
-    plan: EnginePlan,
-    backbone: str,
-    weights: WeightsSource,
-    preprocessing: Preprocessing,
-    models: UPath,
-    log: Callable[[str], None],
-) -> Engine:
-    """Load the planned engine.
-
-    Args:
-        models: folder that converted models are kept in.
-
-    Raises:
-        EngineError: the engine or the precision cannot run here.
-        WeightsError: the weights do not fit the backbone.
-    """
-    try:
-        if plan.engine == "openvino":
-            from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
-
-            model = converted_model(models, backbone, weights, preprocessing, log)
-            return OpenVinoEngine(
-                backbone, model, preprocessing.side, plan.precision, plan.threads, plan.batch
-            )
-        from rakuten_assets.extraction.engines.torch import TorchEngine
-
-        return TorchEngine(BACKBONES[backbone], weights, preprocessing, plan, log)
-    except ImportError as error:
-        raise EngineError(
-            f"the {plan.engine} engine does not load on this machine ({error}); reinstall it, or set RAKUTEN_ENGINE "
-            "to the other one"
-        ) from error
 
 
 def has_cuda_device() -> bool:

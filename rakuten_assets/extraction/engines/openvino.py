@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
+from rakuten_assets.extraction.engines.choice import EnginePlan
 from rakuten_assets.extraction.engines.openvino_kernels import (
     are_blocked_faster,
     convolution_kernels,
@@ -24,6 +25,7 @@ from rakuten_assets.extraction.engines.openvino_kernels import (
 )
 from rakuten_assets.extraction.networks.converted import ConvertedModel
 from rakuten_assets.extraction.networks.telemetry import import_openvino
+from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.machine import cpu_features
 
 _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
@@ -35,16 +37,15 @@ _DEFAULT_BATCHES = {"f32": 2, "bf16": 4, "f16": 4}
 class OpenVinoEngine:
     """See `Engine`. Rows are equal to the bit whatever the batch, the threads and the streams."""
 
-    def __init__(
-        self, backbone: str, model: ConvertedModel, side: int, precision: str, threads: int, batch: int
-    ) -> None:
+    def __init__(self, spec: ExtractorSpec, model: ConvertedModel, plan: EnginePlan) -> None:
+        precision, threads, side = plan.precision, plan.threads, spec.preprocessing.side
         openvino = import_openvino()
         core = openvino.Core()
         _refuse_unable_cpu(core, precision)
-        self.batch = batch or _DEFAULT_BATCHES[precision]
+        self.batch = plan.batch or _DEFAULT_BATCHES[precision]
         self.callers = threads + 1
         features = cpu_features()
-        blocked = are_blocked_faster(backbone, features)
+        blocked = are_blocked_faster(spec.backbone, features)
         xml = wish_for_blocked(model.xml) if blocked else model.xml
         graph = core.read_model(xml, openvino.Tensor(np.frombuffer(model.bin, np.uint8)))
         graph.reshape([self.batch, side, side, 3])
@@ -78,7 +79,9 @@ class OpenVinoEngine:
             "kernels": convolution_kernels(compiled),
             "cpu_features": features,
             "model_state_sha256": model.about["state_sha256"],
-            "converted_with": {key: model.about[key] for key in ("torch", "torchvision", "openvino")},
+            "converted_with": {
+                name: model.about[name] for name in ("openvino", *spec.backbone.distributions)
+            },
         }
 
     def __enter__(self) -> OpenVinoEngine:

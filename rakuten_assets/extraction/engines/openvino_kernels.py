@@ -15,22 +15,20 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Collection
 from typing import Any
 
+from rakuten_assets.backbones import Backbone
+
 # What OpenVINO's own serialised models call this wish. A kernel that cannot serve a layer is passed over.
 _WISH = "primitives_priority"
-_FASTER_BLOCKED = {
-    "efficientnet_b0", "efficientnet_b3", "efficientnet_b7", "mobilenet_v3_large", "resnet18", "resnet50",
-    "resnet101",
-}  # fmt: skip
 _BLOCKED = {"Convolution": "cpu:jit_avx512_1x1", "GroupConvolution": "cpu:jit_avx512_dw"}
 
 
-def are_blocked_faster(backbone: str, features: Collection[str]) -> bool:
+def are_blocked_faster(backbone: Backbone, features: Collection[str]) -> bool:
     """Whether to wish for the blocked kernels on a CPU with these features.
 
     Without AVX-512 they are faster for some networks and slower for others; where there is AMX, only the others use
     its tiles.
     """
-    return backbone in _FASTER_BLOCKED and "avx512f" in features and "amx_tile" not in features
+    return backbone.blocked_kernels and "avx512f" in features and "amx_tile" not in features
 
 
 def wish_for_blocked(xml: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +18,11 @@ from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines.batching import ShrinkingBatch, fitting_batch
-from rakuten_assets.extraction.networks.backbones import BackboneSpec
+from rakuten_assets.extraction.engines.choice import EnginePlan
 from rakuten_assets.extraction.networks.models import FromBytes, build_backbone, sha256_of_state
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.extraction.preprocessing import Preprocessing
+from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.machine import cpu_features
-
-if TYPE_CHECKING:
-    from rakuten_assets.extraction.engines.choice import EnginePlan
 
 _DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # Without these torch emulates the precision on the CPU, far slower than float32.
@@ -38,9 +35,8 @@ class TorchEngine:
 
     def __init__(
         self,
-        spec: BackboneSpec,
+        spec: ExtractorSpec,
         weights: WeightsSource,
-        preprocessing: Preprocessing,
         plan: EnginePlan,
         log: Callable[[str], None],
     ) -> None:
@@ -48,17 +44,17 @@ class TorchEngine:
         _refuse_unable_device(plan)
         # One caller computes while the others decode and copy.
         self.callers = plan.threads + 1
-        backbone = build_backbone(spec, weights)
+        backbone = build_backbone(spec.backbone, weights)
         self._state_sha256 = sha256_of_state(backbone)
         self._device = torch.device(plan.device)
         dtype = _DTYPES[plan.precision]
-        model = FromBytes(backbone, preprocessing.mean, preprocessing.std, dtype).eval()
+        model = FromBytes(backbone, spec.preprocessing.normalisation, dtype).eval()
         self._model = model.to(self._device).to(memory_format=torch.channels_last)
         self._exact = _ExactArithmetic(plan.threads)
         self._computing = threading.Lock()
         self._copies = _copy_stream(self._device)
         self.batch = plan.batch
-        shape = (preprocessing.side, preprocessing.side, 3)
+        shape = (spec.preprocessing.side, spec.preprocessing.side, 3)
         with self._exact:
             size = self._batch_that_fits(shape)
         if size < plan.batch:

@@ -1,22 +1,26 @@
 """The child process that prepares models: `python -m rakuten_assets.extraction.networks.conversion <action>`.
 
 - `convert`: build the backbone in torch, convert it to OpenVINO, write it to the folder that the request names
-- `download`: let torchvision fetch published weights, with its own check of the hash
+- `seed`: make seeded weights
+- `describe`: complete a backbone by what only its library knows
+- `download`: let torchvision or Hugging Face fetch published weights, each with its own check
 
-The request is JSON on standard input; the answer, or the error, is one line of JSON on standard output.
+The request is JSON on standard input; the answer, or the error, is one line of JSON on standard output. A request holds
+its backbone as a value: one that the parent registered needs no registering here.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from rakuten_assets.backbones import Backbone, Release
 from rakuten_assets.errors import RakutenAssetsError, WeightsError
-from rakuten_assets.extraction.networks.backbones import BACKBONES
 from rakuten_assets.extraction.networks.telemetry import import_openvino
 from rakuten_assets.extraction.networks.weights import WeightsSource
 
@@ -28,10 +32,9 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     from rakuten_assets.extraction.networks.models import build_backbone, sha256_of_state
 
     openvino = import_openvino()
-    spec, side = BACKBONES[request["backbone"]], request["side"]
+    spec, side = Backbone.from_dict(request["backbone"]), request["side"]
     weights = request["weights"]
-    path = Path(weights["path"]) if weights["path"] else None
-    source = WeightsSource(weights["kind"], weights["name"], path, weights["identity"])
+    source = WeightsSource(weights["kind"], weights["name"], Path(weights["path"]), weights["identity"])
     backbone = build_backbone(spec, source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that tracing will go; openvino still asks for it
@@ -41,26 +44,48 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     steps = openvino.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
-    # (x / 255 - mean) / std, on bytes as they come from the decoder.
+    # (x / scale - mean) / std, on bytes as they come from the decoder.
+    norm = spec.normalisation
     normalise = steps.input().preprocess().convert_element_type(openvino.Type.f32)
-    normalise.mean([255.0 * value for value in request["mean"]]).scale(
-        [255.0 * value for value in request["std"]]
+    normalise.mean([norm.scale * value for value in norm.mean]).scale(
+        [norm.scale * value for value in norm.std]
     )
     folder = Path(request["folder"])
     openvino.save_model(steps.build(), folder / "model.xml", compress_to_fp16=False)
-    return {
-        "state_sha256": sha256_of_state(backbone),
-        "torch": version("torch"),
-        "torchvision": version("torchvision"),
-    }
+    return {"state_sha256": sha256_of_state(backbone), **_versions(spec)}
+
+
+def seed(request: dict[str, Any]) -> dict[str, Any]:
+    """Write a state dict of random, calibrated weights."""
+    import safetensors.torch
+
+    from rakuten_assets.extraction.networks.models import seeded_backbone
+
+    spec = Backbone.from_dict(request["backbone"])
+    state = seeded_backbone(spec, request["seed"]).state_dict()
+    tensors = {name: tensor.clone().contiguous() for name, tensor in state.items()}
+    safetensors.torch.save_file(tensors, request["file"])
+    return _versions(spec)
+
+
+def describe(request: dict[str, Any]) -> dict[str, Any]:
+    """Complete a backbone."""
+    from rakuten_assets.extraction.networks.models import load_function
+
+    spec = Backbone.from_dict(request["backbone"])
+    complete: Backbone = load_function(spec.describer)(spec)
+    return complete.as_dict()
 
 
 def download(request: dict[str, Any]) -> dict[str, Any]:
-    """Fetch published weights into torch's own folder."""
+    """Fetch published weights into the folder that their library keeps them in."""
+    spec = Backbone.from_dict(request["backbone"])
+    release = spec.release(request["release"])
+    if release.repository:
+        return {"path": _from_hugging_face(spec, release, request["allowed"])}
     import torchvision
 
-    release = BACKBONES[request["backbone"]].release(request["release"])
-    published = torchvision.models.get_model_weights(request["backbone"])[release.name]
+    published = torchvision.models.get_model_weights(spec.architecture)[release.name]
     try:
         published.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
@@ -70,9 +95,30 @@ def download(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def _from_hugging_face(spec: Backbone, release: Release, allowed: bool) -> str:
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import huggingface_hub
+
+    try:
+        return str(
+            huggingface_hub.hf_hub_download(release.repository, release.file, local_files_only=not allowed)
+        )
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0][:200]
+        way_out = "" if allowed else ", or set RAKUTEN_ALLOW_DOWNLOAD=1"
+        raise WeightsError(
+            f"weights {release.name} of {spec.name} are not on this machine ({type(error).__name__}: {reason}): fetch "
+            f"{release.address} and set RAKUTEN_WEIGHTS={spec.name}=<its path>{way_out}"
+        ) from error
+
+
+def _versions(spec: Backbone) -> dict[str, str]:
+    return {name: version(name) for name in spec.distributions}
+
+
 def main(arguments: list[str]) -> int:
     """Run the action that `arguments` names; exit status 1 for an error that the answer explains."""
-    action = {"convert": convert, "download": download}[arguments[0]]
+    action = {"convert": convert, "seed": seed, "describe": describe, "download": download}[arguments[0]]
     try:
         answer = action(json.load(sys.stdin))
     except RakutenAssetsError as error:

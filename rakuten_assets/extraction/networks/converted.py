@@ -1,16 +1,9 @@
-"""Converted models, kept on storage: one file each, written whole, verified when read.
-
-`cache/models/<digest>.zip` holds `model.xml`, `model.bin` and `conversion.json` (what made it, and the sha256 of the
-other two). One file is one commit point, on a folder and on a bucket alike. A damaged one is reported and rebuilt.
-"""
+"""Converted models, kept on storage as `cache/models/<digest>.zip` (see `packed`). A damaged one is rebuilt."""
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,16 +12,17 @@ from typing import Any
 
 from upath import UPath
 
+from rakuten_assets.backbones import Backbone
 from rakuten_assets.errors import StoreError
+from rakuten_assets.extraction.networks.packed import Packed, pack, read_packed, write_first
+from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.extraction.preprocessing import Preprocessing
-from rakuten_assets.files import sha256_of_bytes, write_bytes
+from rakuten_assets.files import sha256_of_bytes
 
 # Change it when `conversion` makes another model from the same request.
 _RECIPE = 1
-_PARTS = ("model.xml", "model.bin")
-_ABOUT = "conversion.json"
+_XML, _BIN = "model.xml", "model.bin"
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class ConvertedModel:
 
     Attributes:
         xml, bin: the two files of OpenVINO's format.
-        about: `state_sha256` (of the weights as loaded), and the versions of torch, torchvision and openvino.
+        about: `state_sha256` (of the weights as loaded), and the versions of what made it.
     """
 
     xml: bytes
@@ -46,84 +40,61 @@ class ConvertedModel:
 
 
 def converted_model(
-    folder: UPath,
-    backbone: str,
-    weights: WeightsSource,
-    preprocessing: Preprocessing,
-    log: Callable[[str], None],
+    cache: UPath, backbone: Backbone, weights: WeightsSource, side: int, log: Callable[[str], None]
 ) -> ConvertedModel:
     """The backbone as an OpenVINO model, from the cache or converted now (10 s, once).
 
+    Of several processes that convert at once, the first to finish wins; all use its model.
+
     Args:
-        folder: where converted models are kept.
+        cache: the storage's; models are kept in `models/`, seeded weights in `weights/`.
+        side: of the input.
         log: told when a model is converted, and when a damaged one is thrown away.
 
     Raises:
         WeightsError: the weights do not fit the backbone.
         EngineError: the conversion failed.
     """
-    request = {
-        "backbone": backbone,
+    described = backbone.as_dict()
+    key = {
+        **backbone.function,
         "weights": weights.identity,
-        "side": preprocessing.side,
-        "mean": list(preprocessing.mean),
-        "std": list(preprocessing.std),
-        "openvino": version("openvino"),
-        "torch": version("torch"),
-        "torchvision": version("torchvision"),
+        "side": side,
+        "normalisation": described["normalisation"],
+        "versions": {name: version(name) for name in ("openvino", *backbone.distributions)},
         "recipe": _RECIPE,
     }
-    target = folder / f"{sha256_of_bytes(json.dumps(request, sort_keys=True).encode())}.zip"
+    target = cache / "models" / f"{sha256_of_bytes(json.dumps(key, sort_keys=True).encode())}.zip"
     try:
-        return _unpacked(target.read_bytes())
+        return _model(read_packed(target))
     except FileNotFoundError:
-        log(f"converting {backbone} for openvino (once; kept in {target})")
+        log(f"converting {backbone.name} for openvino (once; kept in {target})")
     except StoreError as error:
-        log(f"{target} is damaged ({error}); converting {backbone} again")
-    source = {
-        "kind": weights.kind,
-        "name": weights.name,
-        "path": str(weights.path.resolve()) if weights.path else "",
-        "identity": weights.identity,
-    }
-    content = _convert({**request, "weights": source})
-    write_bytes(target, content)
-    return _unpacked(content)
+        log(f"{target} is damaged ({error}); converting {backbone.name} again")
+        target.unlink(missing_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="rakuten_assets_") as temporary,
+        weights_on_disk(weights, cache / "weights", backbone) as source,
+    ):
+        request = {
+            "backbone": described,
+            "weights": {
+                "kind": source.kind,
+                "name": source.name,
+                "path": str(Path(source.path or "").resolve()),
+                "identity": source.identity,
+            },
+            "side": side,
+            "folder": temporary,
+        }
+        about = {**run_in_torch_process("convert", request), "openvino": version("openvino")}
+        parts = {name: (Path(temporary) / name).read_bytes() for name in (_XML, _BIN)}
+    write_first(target, pack(parts, about))
+    return _model(read_packed(target))
 
 
-def _convert(request: dict[str, Any]) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="rakuten_assets_") as temporary:
-        answer = run_in_torch_process("convert", {**request, "folder": temporary})
-        parts = {name: (Path(temporary) / name).read_bytes() for name in _PARTS}
-    about = {
-        **answer,
-        "openvino": request["openvino"],
-        "sha256": {name: sha256_of_bytes(content) for name, content in parts.items()},
-    }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in parts.items():
-            archive.writestr(name, content)
-        archive.writestr(_ABOUT, json.dumps(about, indent=1))
-    return packed.getvalue()
-
-
-def _unpacked(content: bytes) -> ConvertedModel:
-    """Read and verify one file of the cache.
-
-    Raises:
-        StoreError: it is not what `_convert` wrote.
-    """
+def _model(packed: Packed) -> ConvertedModel:
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            parts = {name: archive.read(name) for name in _PARTS}
-            about = json.loads(archive.read(_ABOUT))
-            expected = dict(about["sha256"])
-    except (
-        zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, OSError, RuntimeError,
-        OverflowError,
-    ) as error:  # fmt: skip
-        raise StoreError(f"{type(error).__name__}: {error}") from error
-    if expected != {name: sha256_of_bytes(part) for name, part in parts.items()}:
-        raise StoreError("its content does not match its own sha256")
-    return ConvertedModel(parts["model.xml"], parts["model.bin"], about)
+        return ConvertedModel(packed.parts[_XML], packed.parts[_BIN], dict(packed.about))
+    except KeyError as error:
+        raise StoreError(f"{error} is missing from it") from None

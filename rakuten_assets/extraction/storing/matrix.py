@@ -16,30 +16,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.arrays import StagedArray, copy_rows, stage_rows, verify_content
+from rakuten_assets.arrays import copy_rows, stage_rows, verify_content
 from rakuten_assets.errors import ManifestError
-from rakuten_assets.extraction.storing.shards import FeatureShard, merged_content
+from rakuten_assets.extraction.storing.features import FeatureArray, merged_content
 
 _BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
 class MergedFeatures:
-    """A split's features, staged.
+    """A split's features, staged, and what was seen on the way.
 
     Attributes:
-        vectors: float32 (n, dim), rows in CSV order.
-        valid: bool (n,).
-        fingerprint: the extractor's, common to all shards.
+        features: rows in CSV order.
         statistics: of the valid rows' columns.
-        made_of: `merged_content` of the shards.
         broken_rows: int64 (k,), rows that hold NaN or an infinity, or are quarantined and not zero.
     """
 
-    vectors: StagedArray
-    valid: npt.NDArray[np.bool_]
-    fingerprint: Mapping[str, Any]
-    made_of: str
+    features: FeatureArray
     statistics: ColumnStatistics
     broken_rows: npt.NDArray[np.int64]
 
@@ -83,7 +77,7 @@ class ColumnStatistics:
 
 
 def merge_shards(
-    manifest: pd.DataFrame, shards: Mapping[str, FeatureShard], backbone: str, target: Path
+    manifest: pd.DataFrame, shards: Mapping[str, FeatureArray], backbone: str, target: Path
 ) -> MergedFeatures:
     """Write the rows of all shards of one split to `target`, a `.npy` file, in the order of `manifest`.
 
@@ -98,14 +92,16 @@ def merge_shards(
         StoreError: if a shard's content is not what was recorded.
     """
     fingerprint = _common_fingerprint(shards, backbone)
-    valid = np.zeros(len(manifest), dtype=bool)
+    tables: list[pd.DataFrame] = []
     readers: dict[str, _ShardReader] = {}
     for key, rows in manifest.groupby("shard", sort=True):
         shard = _shard_of(shards, str(key))
         _refuse_other_rows(str(key), rows, shard)
         _verify(shard)
-        valid[rows["row"]] = shard.rows["valid"]
+        tables.append(shard.rows)
         readers[str(key)] = _ShardReader(shard.array)
+    merged_rows = pd.concat(tables).sort_values("row", ignore_index=True)
+    valid = merged_rows["valid"].to_numpy(dtype=bool)
     dim = int(fingerprint["feature_dim"])
     statistics = ColumnStatistics.empty(dim)
     broken: list[npt.NDArray[np.int64]] = []
@@ -121,9 +117,8 @@ def merge_shards(
 
     vectors = stage_rows(target, (len(manifest), dim), np.float32, blocks())
     none: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-    return MergedFeatures(
-        vectors, valid, fingerprint, merged_content(shards), statistics, np.concatenate([none, *broken])
-    )
+    features = FeatureArray(vectors, merged_rows, fingerprint, vectors.record, merged_content(shards))
+    return MergedFeatures(features, statistics, np.concatenate([none, *broken]))
 
 
 def _gathered(
@@ -152,7 +147,7 @@ class _ShardReader:
         return copy_rows(self._vectors, start, self._position)
 
 
-def _common_fingerprint(shards: Mapping[str, FeatureShard], backbone: str) -> Mapping[str, Any]:
+def _common_fingerprint(shards: Mapping[str, FeatureArray], backbone: str) -> Mapping[str, Any]:
     if not shards:
         raise ManifestError("there is no shard to merge; materialise the features first")
     first_key, first = next(iter(shards.items()))
@@ -167,19 +162,19 @@ def _common_fingerprint(shards: Mapping[str, FeatureShard], backbone: str) -> Ma
             )
     if first.fingerprint["backbone"] != backbone:
         raise ManifestError(
-            f"the shards hold features of {first.fingerprint['backbone']}, RAKUTEN_BACKBONE is {backbone}; "
-            "materialise all shards with the present settings"
+            f"the shards hold features of {first.fingerprint['backbone']}, not of {backbone}; materialise all shards "
+            "with the present settings"
         )
     return first.fingerprint
 
 
-def _shard_of(shards: Mapping[str, FeatureShard], key: str) -> FeatureShard:
+def _shard_of(shards: Mapping[str, FeatureArray], key: str) -> FeatureArray:
     if key not in shards:
         raise ManifestError(f"shard {key} is in the manifest and has no features; materialise it first")
     return shards[key]
 
 
-def _refuse_other_rows(key: str, rows: pd.DataFrame, shard: FeatureShard) -> None:
+def _refuse_other_rows(key: str, rows: pd.DataFrame, shard: FeatureArray) -> None:
     found = shard.rows
     for name in ("row", "image_id", "product_id"):
         if len(rows) != len(found) or not np.array_equal(rows[name].to_numpy(), found[name].to_numpy()):
@@ -189,7 +184,7 @@ def _refuse_other_rows(key: str, rows: pd.DataFrame, shard: FeatureShard) -> Non
             )
 
 
-def _verify(shard: FeatureShard) -> None:
+def _verify(shard: FeatureArray) -> None:
     vectors = shard.array
     if isinstance(vectors, np.memmap) and vectors.filename is not None:
         verify_content(Path(vectors.filename), shard.record)

@@ -1,5 +1,6 @@
 """Feature shards and matrices: stored with what belongs to them, whole or not at all."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from rakuten_assets.defs.io_managers.features import FeatureMatrixIOManager, FeatureShardIOManager
+from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.storing.shards import FeatureMatrix, FeatureShard
+from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.storage import Storage
 from rakuten_assets_tests.extraction.storing.test_matrix import FINGERPRINT, make_manifest, make_shard
 
@@ -20,14 +21,14 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     return Storage(root, 2)
 
 
-def _shard(tmp_path: Path, rows: int = 30, **fingerprint: Any) -> FeatureShard:
+def _shard(tmp_path: Path, rows: int = 30, **fingerprint: Any) -> FeatureArray:
     folder = tmp_path / "made"
     folder.mkdir(exist_ok=True)
     return make_shard(make_manifest(rows, 1), "00", folder, **fingerprint)
 
 
 def test_a_shard_comes_back_with_rows_and_fingerprint(storage: Storage, tmp_path: Path) -> None:
-    manager, shard = FeatureShardIOManager(storage), _shard(tmp_path)
+    manager, shard = FeatureIOManager(storage), _shard(tmp_path)
     own = manager.own_file(["train_features"], "00")
     metadata = manager.write(shard, own, None)
     assert metadata["shape"] == "(30, 4)"
@@ -39,7 +40,7 @@ def test_a_shard_comes_back_with_rows_and_fingerprint(storage: Storage, tmp_path
 
 
 def test_what_was_replaced_alone_is_refused(storage: Storage, tmp_path: Path) -> None:
-    manager = FeatureShardIOManager(storage)
+    manager = FeatureIOManager(storage)
     own = manager.own_file(["train_features"], "00")
     manager.write(_shard(tmp_path, 20), own, None)
     old = {path.name: path.read_bytes() for path in own.parent.iterdir()}
@@ -57,28 +58,24 @@ def test_what_was_replaced_alone_is_refused(storage: Storage, tmp_path: Path) ->
     assert manager.find("train_features", "00") is None
 
 
-def test_a_matrix_is_published_with_its_mask(storage: Storage) -> None:
-    manager = FeatureMatrixIOManager(storage)
-    vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
-    matrix = FeatureMatrix(vectors, np.array([True, False, True]), FINGERPRINT, "made of these")
+def test_a_split_is_published_and_keeps_what_it_was_made_of(storage: Storage, tmp_path: Path) -> None:
+    manager = FeatureIOManager(storage)
+    split = dataclasses.replace(_shard(tmp_path), made_of="made of these")
     published = storage.output_file("test_features_resnet18.npy")
-    manager.write(matrix, manager.own_file(["test_feature_matrix"], None), published)
-    assert sorted(path.name for path in storage.outputs.iterdir()) == [
-        "test_features_resnet18.npy",
-        "test_valid.npy",
-    ]
-    loaded = manager.find("test_feature_matrix", published_as="test_features_resnet18.npy")
+    key = ["resnet18", "test_feature_matrix"]
+    manager.write(split, manager.own_file(key, None), published)
+    assert [path.name for path in storage.outputs.iterdir()] == ["test_features_resnet18.npy"]
+    loaded = manager.find(key, published_as="test_features_resnet18.npy")
     assert loaded is not None
-    np.testing.assert_array_equal(loaded.array, vectors)
-    assert loaded.valid.tolist() == [True, False, True]
+    np.testing.assert_array_equal(loaded.array, split.array)
+    assert loaded.valid.tolist() == split.valid.tolist()
     assert (loaded.fingerprint, loaded.made_of) == (FINGERPRINT, "made of these")
-    (storage.outputs / "test_valid.npy").unlink()
-    assert manager.find("test_feature_matrix", published_as="test_features_resnet18.npy") is None
+    published.unlink()
+    assert manager.find(key, published_as="test_features_resnet18.npy") is None
 
 
-@pytest.mark.parametrize("kind", [FeatureShardIOManager, FeatureMatrixIOManager])
-def test_anything_else_is_refused(kind: type[FeatureShardIOManager], tmp_path: Path) -> None:
-    manager = kind(Storage(UPath(tmp_path), 2))
+def test_anything_else_is_refused(tmp_path: Path) -> None:
+    manager = FeatureIOManager(Storage(UPath(tmp_path), 2))
     with pytest.raises(StoreError, match="not a ndarray"):
         manager.write(np.zeros(3), manager.own_file(["a"], "00"), None)
     assert not list(tmp_path.iterdir())

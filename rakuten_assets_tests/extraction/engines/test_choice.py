@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -6,9 +7,10 @@ from upath import UPath
 
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import choice
-from rakuten_assets.extraction.engines.choice import has_cuda_device, open_engine, plan_engine
-from rakuten_assets.extraction.networks.weights import resolve_weights
-from rakuten_assets.extraction.preprocessing import preprocessing_for
+from rakuten_assets.extraction.engines.choice import has_cuda_device, plan_engine
+from rakuten_assets.extraction.engines.opening import open_engine
+from rakuten_assets.extraction.networks.weights import WeightsSource
+from rakuten_assets.extraction.specification import extractor_spec
 from rakuten_assets.settings import Settings
 
 
@@ -73,14 +75,8 @@ def test_an_engine_that_does_not_import_is_refused(engine: str, monkeypatch: pyt
     with pytest.raises(
         EngineError, match=f"the {engine} engine does not load on this machine.*RAKUTEN_ENGINE"
     ):
-        open_engine(
-            plan_engine(settings),
-            "resnet18",
-            resolve_weights(settings),
-            preprocessing_for(settings),
-            UPath("."),
-            print,
-        )
+        weights = WeightsSource("file", "w.pth", Path("w.pth"), "sha256:aa")
+        open_engine(plan_engine(settings), extractor_spec(settings), weights, UPath("."), print)
 
 
 def test_the_driver_is_asked_for_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import threading
 from pathlib import Path
 from typing import Any
@@ -6,29 +7,27 @@ import numpy as np
 import pytest
 from upath import UPath
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import openvino as openvino_module
+from rakuten_assets.extraction.engines.choice import EnginePlan
 from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 from rakuten_assets.extraction.engines.openvino_kernels import are_blocked_faster, wish_for_blocked
 from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model
-from rakuten_assets.extraction.networks.weights import resolve_weights
-from rakuten_assets.extraction.preprocessing import preprocessing_for
+from rakuten_assets.extraction.networks.weights import find_weights
+from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
 from rakuten_assets.machine import cpu_features
 from rakuten_assets.settings import Settings
 
+B0 = extractor_spec(Settings(backbone="efficientnet_b0"))
 HAS_BF16 = bool({"avx512_bf16", "amx_bf16"} & set(cpu_features()))
 
 
 @pytest.fixture(scope="module")
 def model(converted_models: Path, weights_file: Path) -> ConvertedModel:
-    settings = Settings(weights=str(weights_file))
-    return converted_model(
-        UPath(converted_models),
-        "efficientnet_b0",
-        resolve_weights(settings),
-        preprocessing_for(settings),
-        pytest.fail,
-    )
+    weights = find_weights(B0.backbone, str(weights_file), False)
+    assert weights is not None
+    return converted_model(UPath(converted_models.parent), B0.backbone, weights, 224, pytest.fail)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +37,15 @@ def images() -> np.ndarray:
     return coarse.repeat(16, axis=1).repeat(16, axis=2)
 
 
+def engine(
+    model: ConvertedModel, precision: str, threads: int, batch: int, spec: ExtractorSpec = B0
+) -> OpenVinoEngine:
+    return OpenVinoEngine(spec, model, EnginePlan("openvino", "cpu", precision, threads, batch))
+
+
 def rows(model: ConvertedModel, images: np.ndarray, precision: str, threads: int, batch: int) -> np.ndarray:
-    with OpenVinoEngine("efficientnet_b0", model, 224, precision, threads, batch) as engine:
-        return np.concatenate([engine.infer(images[at : at + batch]) for at in range(0, len(images), batch)])
+    with engine(model, precision, threads, batch) as opened:
+        return np.concatenate([opened.infer(images[at : at + batch]) for at in range(0, len(images), batch)])
 
 
 @pytest.mark.parametrize(
@@ -67,11 +72,11 @@ def test_rows_are_equal_to_the_bit_whatever_batch_threads_and_order(
 def test_callers_do_not_disturb_each_other(model: ConvertedModel, images: np.ndarray) -> None:
     expected = rows(model, images, "f32", 2, 2)
     wrong: list[int] = []
-    with OpenVinoEngine("efficientnet_b0", model, 224, "f32", 2, 2) as engine:
+    with engine(model, "f32", 2, 2) as opened:
 
         def call(first: int) -> None:
             for _ in range(3):
-                got = engine.infer(images[first : first + 2])
+                got = opened.infer(images[first : first + 2])
                 wrong.extend([first] * (not np.array_equal(got, expected[first : first + 2])))
 
         threads = [threading.Thread(target=call, args=(first,)) for first in range(7)]
@@ -83,22 +88,22 @@ def test_callers_do_not_disturb_each_other(model: ConvertedModel, images: np.nda
 
 
 def test_what_really_runs_is_described(model: ConvertedModel) -> None:
-    with OpenVinoEngine("efficientnet_b0", model, 224, "f32", 2, 0) as engine:
-        described = engine.describe()
+    with engine(model, "f32", 2, 0) as opened:
+        described = opened.describe()
     assert (described["engine"], described["device"], described["precision"]) == ("openvino", "cpu", "f32")
-    assert (described["threads"], described["streams"], described["batch"]) == (2, 2, engine.batch)
+    assert (described["threads"], described["streams"], described["batch"]) == (2, 2, opened.batch)
     assert described["cpu_features"] == cpu_features()
     assert len(described["model_state_sha256"]) == 64
 
 
 def test_the_convolutions_run_on_the_faster_kernels(model: ConvertedModel, images: np.ndarray) -> None:
-    with OpenVinoEngine("efficientnet_b0", model, 224, "f32", 1, 2) as engine:
-        kernels, features = engine.describe()["kernels"], engine.infer(images[:2])
-    # Under the name of a backbone for which none were found to be faster: OpenVINO's own choice.
-    with OpenVinoEngine("convnext_tiny", model, 224, "f32", 1, 2) as engine:
-        usual, expected = engine.describe()["kernels"], engine.infer(images[:2])
+    with engine(model, "f32", 1, 2) as opened:
+        kernels, features = opened.describe()["kernels"], opened.infer(images[:2])
+    unlisted = dataclasses.replace(B0, backbone=dataclasses.replace(B0.backbone, blocked_kernels=False))
+    with engine(model, "f32", 1, 2, unlisted) as opened:
+        usual, expected = opened.describe()["kernels"], opened.infer(images[:2])
     assert usual
-    if are_blocked_faster("efficientnet_b0", cpu_features()):
+    if are_blocked_faster(B0.backbone, cpu_features()):
         assert kernels == ["jit_avx512_1x1_f32", "jit_avx512_dw_f32", "jit_avx512_f32"]
         assert not set(usual) & set(kernels)
     else:
@@ -107,11 +112,11 @@ def test_the_convolutions_run_on_the_faster_kernels(model: ConvertedModel, image
 
 
 def test_kernels_are_wished_for_by_backbone_and_cpu() -> None:
-    assert are_blocked_faster("efficientnet_b0", ["avx2", "avx512f"])
-    assert not are_blocked_faster("convnext_tiny", ["avx2", "avx512f"])
-    assert not are_blocked_faster("efficientnet_b0", ["avx2"])
-    assert not are_blocked_faster("efficientnet_b0", ["avx512f", "amx_tile"])
-    assert not are_blocked_faster("efficientnet_b0", [])
+    assert are_blocked_faster(B0.backbone, ["avx2", "avx512f"])
+    assert not are_blocked_faster(find_backbone("convnext_tiny"), ["avx2", "avx512f"])
+    assert not are_blocked_faster(B0.backbone, ["avx2"])
+    assert not are_blocked_faster(B0.backbone, ["avx512f", "amx_tile"])
+    assert not are_blocked_faster(B0.backbone, [])
 
 
 def test_a_wish_joins_the_notes_that_a_layer_has() -> None:
@@ -145,4 +150,4 @@ def test_a_precision_that_the_cpu_lacks_is_refused(
         with pytest.raises(
             EngineError, match=rf"RAKUTEN_PRECISION={precision}: this CPU has no {precision}.*FP32, INT8"
         ):
-            OpenVinoEngine("efficientnet_b0", model, 224, precision, 1, 1)
+            engine(model, precision, 1, 1)

@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -5,16 +6,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from rakuten_assets.backbones import IMAGENET  # noqa: E402
 from rakuten_assets.errors import EngineError  # noqa: E402
 from rakuten_assets.extraction.engines import torch as torch_module  # noqa: E402
 from rakuten_assets.extraction.engines.choice import EnginePlan  # noqa: E402
 from rakuten_assets.extraction.engines.torch import TorchEngine  # noqa: E402
-from rakuten_assets.extraction.networks.backbones import BACKBONES  # noqa: E402
 from rakuten_assets.extraction.networks.weights import WeightsSource  # noqa: E402
-from rakuten_assets.extraction.preprocessing import Preprocessing  # noqa: E402
+from rakuten_assets.extraction.preprocessing import Preprocessing, Resize  # noqa: E402
+from rakuten_assets.extraction.specification import extractor_spec  # noqa: E402
+from rakuten_assets.settings import Settings  # noqa: E402
 
 SIDE = 64
-PREPROCESSING = Preprocessing("document", SIDE, 0, "bilinear")
+PREPROCESSING = Preprocessing("document", (Resize(SIDE, "bilinear"),), IMAGENET)
+SPEC = dataclasses.replace(extractor_spec(Settings(backbone="resnet18")), preprocessing=PREPROCESSING)
 SEEDED = WeightsSource("seeded", "seeded", None, "seeded")
 
 
@@ -33,7 +37,7 @@ def small_backbone() -> Any:
 
 def opened(log: Any = print, **changes: Any) -> TorchEngine:
     plan = {"engine": "torch", "device": "cpu", "precision": "f32", "threads": 2, "batch": 4, **changes}
-    return TorchEngine(BACKBONES["resnet18"], SEEDED, PREPROCESSING, EnginePlan(**plan), log)
+    return TorchEngine(SPEC, SEEDED, EnginePlan(**plan), log)
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def rows(engine: TorchEngine, images: np.ndarray) -> np.ndarray:
 
 
 def test_rows_are_the_networks(small_backbone: Any, images: np.ndarray) -> None:
-    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (PREPROCESSING.mean, PREPROCESSING.std))
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (IMAGENET.mean, IMAGENET.std))
     with torch.inference_mode():
         expected = small_backbone((torch.from_numpy(images).permute(0, 3, 1, 2) / 255.0 - mean) / std).numpy()
     with opened() as engine:

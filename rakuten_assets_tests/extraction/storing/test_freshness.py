@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.freshness import shard_state
-from rakuten_assets.extraction.storing.shards import FeatureShard
 from rakuten_assets_tests.extraction.storing.test_matrix import FINGERPRINT, make_manifest, make_shard
 
 
-def _world(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, FeatureShard]:
+def _world(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, FeatureArray]:
     manifest = make_manifest(40, 2)
     shard = make_shard(manifest, "01", folder)
     rows = manifest[manifest["shard"] == "01"].reset_index(drop=True)
@@ -19,12 +19,12 @@ def _world(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, FeatureShard]:
 
 
 def _reasons(
-    manifest: pd.DataFrame, scan: pd.DataFrame | None, train: FeatureShard | None, **fingerprint: object
+    manifest: pd.DataFrame, scan: pd.DataFrame | None, train: FeatureArray | None, **fingerprint: object
 ) -> tuple[str, ...]:
     empty = None
     if train is not None:
         rows = train.rows.iloc[:0]
-        empty = FeatureShard(train.array[:0], rows, train.fingerprint, train.record)
+        empty = FeatureArray(train.array[:0], rows, train.fingerprint, train.record)
     state = shard_state("01", manifest, scan, {"train": train, "test": empty}, {**FINGERPRINT, **fingerprint})
     assert state.is_stale == bool(state.reasons)
     return state.reasons
@@ -49,7 +49,7 @@ def test_each_reason_is_told(tmp_path: Path) -> None:
 def test_content_changes_with_the_images_alone(tmp_path: Path) -> None:
     manifest, scan, shard = _world(tmp_path)
 
-    def content(scan: pd.DataFrame | None, stored: FeatureShard | None) -> str:
+    def content(scan: pd.DataFrame | None, stored: FeatureArray | None) -> str:
         return shard_state("01", manifest, scan, {"train": stored, "test": None}, FINGERPRINT).content
 
     assert content(scan, shard) == content(scan, None)

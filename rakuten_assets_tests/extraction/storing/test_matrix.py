@@ -14,8 +14,8 @@ from rakuten_assets.arrays import stage_array
 from rakuten_assets.dataset.sharding import shard_of
 from rakuten_assets.errors import ManifestError, StoreError
 from rakuten_assets.extraction.storing import matrix as matrix_module
+from rakuten_assets.extraction.storing.features import FeatureArray, merged_content
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics, merge_shards
-from rakuten_assets.extraction.storing.shards import FeatureShard, merged_content
 
 DIM = 4
 FINGERPRINT = {"backbone": "resnet18", "feature_dim": DIM, "weights": "sha256:1"}
@@ -38,7 +38,7 @@ def make_manifest(rows: int, shards: int) -> pd.DataFrame:
 
 def make_shard(
     manifest: pd.DataFrame, key: str, folder: Path, dim: int = DIM, **fingerprint: Any
-) -> FeatureShard:
+) -> FeatureArray:
     """A shard whose vectors are (row, row, ...), zero where the row number ends in 3: quarantined."""
     rows = manifest[manifest["shard"] == key].reset_index(drop=True)
     valid = (rows["row"] % 10 != 3).to_numpy()
@@ -50,10 +50,10 @@ def make_shard(
 
     staged, _ = stage_array(folder / f"{key}.npy", (len(rows), dim), np.float32, fill)
     made_by = {**FINGERPRINT, "feature_dim": dim, **fingerprint}
-    return FeatureShard(staged.open(), sidecar, made_by, staged.record)
+    return FeatureArray(staged.open(), sidecar, made_by, staged.record)
 
 
-def make_shards(manifest: pd.DataFrame, folder: Path, dim: int = DIM) -> dict[str, FeatureShard]:
+def make_shards(manifest: pd.DataFrame, folder: Path, dim: int = DIM) -> dict[str, FeatureArray]:
     folder.mkdir(parents=True, exist_ok=True)
     return {key: make_shard(manifest, key, folder, dim) for key in sorted(manifest["shard"].unique())}
 
@@ -72,10 +72,10 @@ def test_rows_come_in_csv_order_for_any_number_of_shards_and_any_block(
     numbers = np.arange(rows)
     valid = numbers % 10 != 3
     expected = np.where(valid[:, None], (numbers + 1)[:, None], 0).repeat(DIM, axis=1).astype(np.float32)
-    np.testing.assert_array_equal(merged.vectors.open(), expected)
-    np.testing.assert_array_equal(merged.valid, valid)
+    np.testing.assert_array_equal(merged.features.array, expected)
+    np.testing.assert_array_equal(merged.features.valid, valid)
     assert merged.broken_rows.size == 0
-    assert merged.made_of == merged_content(made)
+    assert merged.features.made_of == merged_content(made)
     np.testing.assert_allclose(merged.statistics.mean, expected[valid].mean(axis=0, dtype=np.float64))
     np.testing.assert_allclose(
         merged.statistics.std, expected[valid].std(axis=0, dtype=np.float64), atol=1e-12
@@ -90,7 +90,7 @@ def test_the_matrix_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.Monk
     merged = merge_shards(manifest, shards, "resnet18", tmp_path / "matrix.npy")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert merged.vectors.record.bytes > 8_000_000
+    assert merged.features.record.bytes > 8_000_000
     assert peak < 4_000_000
 
 
@@ -118,7 +118,7 @@ def test_features_of_other_rows_are_refused(tmp_path: Path) -> None:
 def test_extractors_are_never_mixed(tmp_path: Path) -> None:
     manifest = make_manifest(40, 3)
     shards = make_shards(manifest, tmp_path / "shards")
-    with pytest.raises(ManifestError, match="features of resnet18, RAKUTEN_BACKBONE is resnet50"):
+    with pytest.raises(ManifestError, match="features of resnet18, not of resnet50"):
         merge_shards(manifest, shards, "resnet50", tmp_path / "matrix.npy")
     shards["02"] = make_shard(manifest, "02", tmp_path, weights="sha256:2")
     with pytest.raises(ManifestError, match=r"00 and 02 .* differ in weights"):
@@ -145,7 +145,7 @@ def test_broken_rows_are_located(tmp_path: Path) -> None:
         out[5, 1], out[9, 0], out[13, 2] = np.nan, -np.inf, 1  # row 13 is quarantined
 
     staged, _ = stage_array(tmp_path / "spoilt.npy", shard.array.shape, np.float32, spoil)
-    spoilt = FeatureShard(staged.open(), shard.rows, shard.fingerprint, staged.record)
+    spoilt = FeatureArray(staged.open(), shard.rows, shard.fingerprint, staged.record)
     merged = merge_shards(manifest, {"00": spoilt}, "resnet18", tmp_path / "matrix.npy")
     assert merged.broken_rows.tolist() == [5, 9, 13]
     assert np.isfinite(merged.statistics.mean).all()

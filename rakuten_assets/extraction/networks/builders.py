@@ -1,0 +1,71 @@
+"""What `Backbone.builder` of this project's entries names: torch modules with random weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from torch import nn
+
+from rakuten_assets.backbones import Backbone, Normalisation, Release
+from rakuten_assets.backbones.specification import Interpolation
+from rakuten_assets.errors import WeightsError
+
+
+def torchvision_network(backbone: Backbone) -> nn.Module:
+    """torchvision's network of that name, with its classifier."""
+    import torchvision  # a timm network does without
+
+    model: nn.Module = torchvision.models.get_model(backbone.architecture, weights=None)
+    return model
+
+
+def timm_network(backbone: Backbone) -> nn.Module:
+    """timm's network of that name, without its classifier: it gives the pooled features."""
+    import timm
+
+    model: nn.Module = timm.create_model(backbone.architecture, pretrained=False, num_classes=0)
+    return model
+
+
+def describe_timm(backbone: Backbone) -> Backbone:
+    """Complete a timm backbone by what timm knows of it: dimension, input, normalisation, weights.
+
+    Raises:
+        WeightsError: timm has no network of that name.
+    """
+    import timm
+    import timm.data
+
+    if not timm.is_model(backbone.architecture.partition(".")[0]):
+        import difflib
+
+        near = difflib.get_close_matches(backbone.architecture, timm.list_models(), n=3)
+        hint = (
+            f"did you mean {', '.join(f'timm:{name}' for name in near)}?"
+            if near
+            else "see timm.list_models()"
+        )
+        raise WeightsError(f"timm {timm.__version__} has no network {backbone.architecture!r}; {hint}")
+    model: Any = timm_network(backbone)
+    config: dict[str, Any] = timm.data.resolve_data_config(model=model)  # type: ignore[no-untyped-call, attr-defined]
+    published = model.pretrained_cfg
+    side, mean, std = config["input_size"][-1], tuple(config["mean"]), tuple(config["std"])
+    resize = round(side / config["crop_pct"])
+    interpolation: Interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
+    releases: tuple[Release, ...] = ()
+    if repository := published.get("hf_hub_id"):
+        file = published.get("hf_hub_filename") or "model.safetensors"
+        releases = (Release("pretrained", file, resize, side, interpolation, repository=repository),)
+    classifier = published.get("classifier")
+    return dataclasses.replace(
+        backbone,
+        feature_dim=int(model.num_features),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        classifier=classifier if isinstance(classifier, str) else "",
+        releases=releases,
+        normalisation=Normalisation("timm", mean, std),
+        # Many transformers take one size only.
+        document_side=side if published.get("fixed_input_size") else 224,
+        describer="",
+    )

@@ -1,0 +1,80 @@
+"""What must be known of an extractor before its fingerprint is: a complete backbone, and weights with an identity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import version
+
+from upath import UPath
+
+from rakuten_assets.backbones import Backbone
+from rakuten_assets.errors import StoreError
+from rakuten_assets.extraction.engines.choice import plan_engine
+from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
+from rakuten_assets.extraction.networks.packed import pack, read_about, write_first
+from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights
+from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
+from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
+from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
+from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.settings import Settings
+
+
+def prepare(
+    settings: Settings, backbone: str, log: Callable[[str], None]
+) -> tuple[ExtractorSpec, WeightsSource]:
+    """An extractor's specification with a complete backbone, and its weights.
+
+    Args:
+        backbone: its name; "" is the settings' first.
+        log: told when something takes seconds: a storage's first seeded weights, its first look at a timm network.
+
+    Raises:
+        WeightsError: the weights are missing or not what they should be, or no library knows the network.
+    """
+    cache = UPath(settings.storage) / "cache"
+    spec = extractor_spec(settings, backbone)
+    if spec.backbone.describer:
+        spec = spec.with_backbone(_described(cache, spec.backbone) or _describe(cache, spec.backbone, log))
+    weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
+    return spec, weights or make_seeded_weights(cache / "weights", spec.backbone, log)
+
+
+def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint | None:
+    """The fingerprint of an extractor, found without computing anything.
+
+    None: this storage has not seen the extractor yet, so that nothing in it can have been made by it.
+
+    Raises:
+        WeightsError: the weights are missing or not what they should be.
+    """
+    cache = UPath(settings.storage) / "cache"
+    spec = extractor_spec(settings, backbone)
+    if spec.backbone.describer:
+        if (complete := _described(cache, spec.backbone)) is None:
+            return None
+        spec = spec.with_backbone(complete)
+    weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
+    weights = weights or seeded_weights(cache / "weights", spec.backbone)
+    return None if weights is None else fingerprint_of(spec, weights, plan_engine(settings))
+
+
+def _described(cache: UPath, backbone: Backbone) -> Backbone | None:
+    try:
+        return Backbone.from_dict(read_about(_description_file(cache, backbone))["backbone"])
+    except (FileNotFoundError, StoreError, KeyError, TypeError):
+        return None
+
+
+def _describe(cache: UPath, backbone: Backbone, log: Callable[[str], None]) -> Backbone:
+    log(f"asking {backbone.distributions[-1]} for {backbone.architecture} (once)")
+    complete = run_in_torch_process("describe", {"backbone": backbone.as_dict()})
+    write_first(_description_file(cache, backbone), pack({}, {"backbone": complete}))
+    return Backbone.from_dict(complete)
+
+
+def _description_file(cache: UPath, backbone: Backbone) -> UPath:
+    asked = {**backbone.as_dict(), "versions": {name: version(name) for name in backbone.distributions}}
+    digest = sha256_of_bytes(json.dumps(asked, sort_keys=True).encode())
+    return cache / "backbones" / f"{backbone.family}-{digest[:16]}.zip"

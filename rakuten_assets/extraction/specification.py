@@ -1,0 +1,83 @@
+"""An extractor as a value: everything that a user chooses of it, before anything is loaded, read or computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from rakuten_assets.backbones import Backbone, find_backbone
+from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
+from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.settings import Settings
+
+# Change it when this package computes other rows from the same inputs.
+RECIPE = 3
+
+
+@dataclass(frozen=True)
+class ExtractorSpec:
+    """One extractor of a run.
+
+    Attributes:
+        backbone: its network.
+        weights: what the settings call its weights.
+        preprocessing: from the decoded image to the network's input.
+        precision, engine, device: as in the settings; `auto` is resolved on the machine that computes.
+    """
+
+    backbone: Backbone
+    weights: str
+    preprocessing: Preprocessing
+    precision: str
+    engine: str
+    device: str
+
+    @property
+    def name(self) -> str:
+        """The backbone's name."""
+        return self.backbone.name
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal sha256 of all that was chosen: the version that Dagster's UI shows of an extractor's assets.
+
+        It lacks what only the machine and the files know: the fingerprint has that too.
+        """
+        chosen = {
+            "recipe": RECIPE,
+            "backbone": self.backbone.as_dict(),
+            "weights": self.weights,
+            "preprocessing": self.preprocessing.as_dict(),
+            "precision": self.precision,
+            "engine": self.engine,
+            "device": self.device,
+        }
+        return sha256_of_bytes(json.dumps(chosen, sort_keys=True).encode())
+
+    def with_backbone(self, backbone: Backbone) -> ExtractorSpec:
+        """The same choices for a backbone that is now described in full."""
+        weights = self.weights
+        if not self.backbone.releases and weights == self.backbone.default_release:
+            weights = backbone.default_release
+        preprocessing = preprocessing_for(backbone, weights, self.preprocessing.name)
+        return dataclasses.replace(self, backbone=backbone, weights=weights, preprocessing=preprocessing)
+
+
+def extractor_specs(settings: Settings) -> tuple[ExtractorSpec, ...]:
+    """The extractors that the settings ask for, in their order."""
+    return tuple(extractor_spec(settings, name) for name in settings.backbones)
+
+
+def extractor_spec(settings: Settings, name: str = "") -> ExtractorSpec:
+    """The extractor of the backbone called `name`; default: the first of the settings."""
+    chosen = name or settings.backbones[0]
+    backbone, weights = find_backbone(chosen), settings.weights_of(chosen)
+    return ExtractorSpec(
+        backbone=backbone,
+        weights=weights,
+        preprocessing=preprocessing_for(backbone, weights, settings.preprocessing),
+        precision=settings.precision,
+        engine=settings.engine,
+        device=settings.device,
+    )
