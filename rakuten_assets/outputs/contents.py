@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from upath import UPath
 
@@ -55,7 +54,7 @@ class ExtractorContents:
         name: as in the names of its files.
         features: by split, the file of float32 (rows, dim).
         fingerprints: by split, what the vectors depend on, as the extractor's `as_dict()`.
-        valid: by split, bool (rows,): the mask that the matrix was made with.
+        rows: by split, the rows that the vectors are of: image_id, sha256 ("" where there are no bytes), valid.
         metadata: the file of its document.
         document: what the file says.
     """
@@ -63,7 +62,7 @@ class ExtractorContents:
     name: str
     features: Mapping[Split, StoredFile]
     fingerprints: Mapping[Split, Mapping[str, Any]]
-    valid: Mapping[Split, npt.NDArray[np.bool_]]
+    rows: Mapping[Split, pd.DataFrame]
     metadata: StoredFile
     document: Mapping[str, Any]
 
@@ -174,11 +173,10 @@ def _of_an_extractor(contents: SetContents, extractor: ExtractorContents) -> lis
         shape = (_count(contents, split), extractor.entry.feature_dim)
         published = extractor.features[split].published
         problems += _unlike(features_file(split, name), published, "<f4", shape, asset)
-        mask = contents.index.loc[contents.index["split"] == split, "valid"].to_numpy(dtype=bool)
-        if not np.array_equal(mask, extractor.valid[split]):
+        if others := _differing_rows(contents.index[contents.index["split"] == split], extractor.rows[split]):
             problems.append(
-                f"{features_file(split, name)} was merged with another validity mask than {valid_file(split)}: "
-                f"{make_command(asset)}"
+                f"{features_file(split, name)} was made of {others} than {INDEX_FILE} lists: "
+                f"{make_command(asset)} after the shards that changed"
             )
     train, test = (fingerprint_digest(extractor.fingerprints[split]) for split in SPLITS)
     if train != test:
@@ -207,6 +205,18 @@ def _of_an_extractor(contents: SetContents, extractor: ExtractorContents) -> lis
             f"{metadata_file(name)} has other class weights than {METADATA_FILE}: {make_command(f'{name}/metadata')}"
         )
     return problems
+
+
+def _differing_rows(index: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """What is different about the rows that vectors are of, in words; "" if nothing is."""
+    if not np.array_equal(index["image_id"].to_numpy(), rows["image_id"].to_numpy()):
+        return "other rows"
+    if not np.array_equal(index["valid"].to_numpy(), rows["valid"].to_numpy()):
+        return "another validity mask"
+    # An exact group's id is the beginning of its files' sha256; a file without bytes has none.
+    pairs = zip(rows["sha256"], index["exact_group"], rows["image_id"], strict=True)
+    changed = [image for sha256, group, image in pairs if sha256 and not sha256.startswith(group)]
+    return f"other image files ({len(changed):,}, the first of imageid {changed[0]})" if changed else ""
 
 
 def _unlike(name: str, found: PublishedFile, dtype: str, shape: tuple[int, ...], asset: str) -> list[str]:

@@ -97,6 +97,14 @@ def verify_set(storage: str | Path | UPath) -> Manifest:
     return manifest
 
 
+def published_manifest(storage: str | Path | UPath) -> Manifest | None:
+    """The manifest of the published set; None where nothing whole is published. No other file is read."""
+    try:
+        return _manifest(_find(storage)[1])[0]
+    except StoreError:
+        return None
+
+
 def _find(storage: str | Path | UPath) -> tuple[Path | UPath | None, Places]:
     """The storage's root (None for a copy of an `outputs` folder) and where its set lies."""
     place = as_place(storage)

@@ -54,16 +54,17 @@ def catalogue(train_rows: int, test_rows: int) -> pd.DataFrame:
 
 def duplicate_groups(manifest: pd.DataFrame, sha256: Sequence[str] | None = None) -> pd.DataFrame:
     """Two neighbouring rows in a near group; each file is its own exact and pixel group."""
-    own = (
-        list(sha256)
-        if sha256 is not None
-        else [hashlib.sha256(file.encode()).hexdigest() for file in manifest["file"]]
-    )
+    own = list(sha256) if sha256 is not None else digests_of(manifest)
     exact = pd.Series([digest[:16] for digest in own], dtype="str")
     near = pd.Series([exact[n - n % 2] for n in range(len(exact))], dtype="str")
     return pd.DataFrame(
         {"file": manifest["file"], "exact_group": exact, "pixel_group": exact, "near_group": near}
     )
+
+
+def digests_of(manifest: pd.DataFrame) -> list[str]:
+    """A sha256 for each row's file."""
+    return [hashlib.sha256(file.encode()).hexdigest() for file in manifest["file"]]
 
 
 def stored_set(
@@ -89,6 +90,14 @@ def stored_set(
     masks: dict[Split, Any] = {split: np.arange(rows[split]) != 2 for split in SPLITS}
     encoder = {str(code): label for label, code in enumerate(CODES)}
     labels = np.array([encoder[str(code)] for code in manifest["code"][:train_rows]], dtype=np.int64)
+
+    digests = list(sha256) if sha256 is not None else digests_of(manifest)
+    sidecars: dict[Split, pd.DataFrame] = {}
+    for split in SPLITS:
+        of_split = manifest[manifest["split"] == split]
+        own = [digest for digest, one in zip(digests, manifest["split"], strict=True) if one == split]
+        ids = of_split["image_id"].reset_index(drop=True)
+        sidecars[split] = pd.DataFrame({"image_id": ids, "sha256": own, "valid": masks[split]})
 
     def store(asset: str, array: Any) -> StoredFile:
         path = assets / asset / f"{asset.rpartition('/')[2]}.npy"
@@ -121,7 +130,7 @@ def stored_set(
         path = assets / name / "metadata" / "metadata.json"
         write_bytes(path, json.dumps(document).encode())
         file, document = read_document(path)
-        return ExtractorContents(name, features, dict.fromkeys(SPLITS, fingerprint), masks, file, document)
+        return ExtractorContents(name, features, dict.fromkeys(SPLITS, fingerprint), sidecars, file, document)
 
     return SetContents(
         index=build_index(manifest, labels, masks, duplicate_groups(manifest, sha256)),

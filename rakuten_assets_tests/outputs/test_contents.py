@@ -35,8 +35,7 @@ def test_a_set_of_one_run_belongs_together(contents: SetContents) -> None:
 
 def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path) -> None:
     first = contents.extractors[0]
-    mask = first.valid["train"].copy()
-    mask[0] = False
+    rows = first.rows["train"]
     other = {**first.fingerprints["test"], "weights": "others"}
     cases: list[tuple[SetContents, str, str]] = [
         (
@@ -75,8 +74,21 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
             "--select one/test_feature_matrix",
         ),
         (
-            with_extractor(contents, valid={**first.valid, "train": mask}),
-            "train_features_one.npy was merged with another validity mask than train_valid.npy",
+            with_extractor(contents, rows={**first.rows, "train": rows.assign(valid=rows.index != 0)}),
+            "train_features_one.npy was made of another validity mask than index.parquet lists",
+            "--select one/train_feature_matrix",
+        ),
+        (
+            with_extractor(contents, rows={**first.rows, "train": rows.iloc[::-1]}),
+            "train_features_one.npy was made of other rows than index.parquet lists",
+            "--select one/train_feature_matrix",
+        ),
+        (
+            with_extractor(
+                contents,
+                rows={**first.rows, "train": rows.assign(sha256=["", "0" * 64, *rows["sha256"][2:]])},
+            ),
+            "train_features_one.npy was made of other image files (1, the first of imageid 1001)",
             "--select one/train_feature_matrix",
         ),
         (

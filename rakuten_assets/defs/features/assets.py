@@ -18,7 +18,6 @@ from rakuten_assets.defs.features.metadata import (
     matrix_metadata,
     outcome,
 )
-from rakuten_assets.defs.features.names import matrix_file, metadata_file
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
@@ -55,19 +54,11 @@ Decorator = Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]
 
 def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.AssetsDefinition]:
     """The stage's assets: a family for each extractor of the settings."""
-    first, *others = extractor_specs(settings)
-    families = [build_family(first, shards, is_first=True), *(build_family(spec, shards) for spec in others)]
-    return [asset for family in families for asset in family]
+    return [asset for spec in extractor_specs(settings) for asset in build_family(spec, shards)]
 
 
-def build_family(
-    spec: ExtractorSpec, shards: ShardPartitions, is_first: bool = False
-) -> list[dg.AssetsDefinition]:
-    """One extractor's assets. Their key prefix is its name.
-
-    Args:
-        is_first: whether it is the first of the settings: its metadata are published under the document's name.
-    """
+def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.AssetsDefinition]:
+    """One extractor's assets. Their key prefix is its name."""
     backbone = spec.backbone
     prefix = backbone.family
     engine = "openvino" if spec.engine == "auto" else spec.engine
@@ -96,7 +87,6 @@ def build_family(
             MATRIX_CHECKS,
             prefix=prefix,
             ins={f"{split}_features": own(f"{split}_features")},
-            published_as=matrix_file(backbone, split),
         )
 
     @by_shard()
@@ -132,7 +122,7 @@ def build_family(
         train_labels: np.ndarray,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
-        """All train features, float32 (n, dim), rows in CSV order, published.
+        """All train features, float32 (n, dim), rows in CSV order.
 
         Merged from the shards block by block: neither they nor the matrix are ever held whole.
         """
@@ -157,7 +147,6 @@ def build_family(
         METADATA_CHECKS,
         prefix=prefix,
         ins={name: own(name) for name in ("train_feature_matrix", "test_feature_matrix")},
-        published_as=metadata_file(backbone, is_first),
         only_warn=("comparable_statistics",),
     )
     def metadata(
