@@ -31,7 +31,7 @@ def test_nothing_set_means_the_synthetic_catalogue() -> None:
     assert settings.is_synthetic
     assert settings.effective_weights == "seeded"
     assert (settings.shards, settings.backbone, settings.device) == (16, "efficientnet_b0", "auto")
-    assert settings.storage == UPath("storage")
+    assert settings.storage == UPath("storage").absolute()
 
 
 def test_real_data_mean_imagenet_weights_unless_others_are_asked_for() -> None:
