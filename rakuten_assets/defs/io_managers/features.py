@@ -14,9 +14,9 @@ from rakuten_assets.defs.io_managers.npy import (
     store_array,
     write_record,
 )
-from rakuten_assets.defs.io_managers.parquet import read_table, write_table
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing.shards import FeatureMatrix, FeatureShard, rows_digest
+from rakuten_assets.tables import read_table, write_table
 
 
 class FeatureShardIOManager(NpyIOManager):

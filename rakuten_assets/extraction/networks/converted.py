@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from upath import UPath
@@ -24,6 +21,7 @@ from rakuten_assets.extraction.networks.torch_process import run_in_torch_proces
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import Preprocessing
 from rakuten_assets.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage import scratch_folder
 
 # Change it when `conversion` makes another model from the same request.
 _RECIPE = 1
@@ -73,9 +71,10 @@ def converted_model(
         "torchvision": version("torchvision"),
         "recipe": _RECIPE,
     }
-    target = folder / f"{sha256_of_bytes(json.dumps(request, sort_keys=True).encode())}.zip"
+    digest = sha256_of_bytes(json.dumps(request, sort_keys=True).encode())
+    target = folder / f"{digest}.zip"
     try:
-        return _unpacked(target.read_bytes())
+        return _unpacked(target.read_bytes(), digest)
     except FileNotFoundError:
         log(f"converting {backbone} for openvino (once; kept in {target})")
     except StoreError as error:
@@ -86,17 +85,18 @@ def converted_model(
         "path": str(weights.path.resolve()) if weights.path else "",
         "identity": weights.identity,
     }
-    content = _convert({**request, "weights": source})
+    content = _convert({**request, "weights": source}, digest)
     write_bytes(target, content)
-    return _unpacked(content)
+    return _unpacked(content, digest)
 
 
-def _convert(request: dict[str, Any]) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="rakuten_assets_") as temporary:
-        answer = run_in_torch_process("convert", {**request, "folder": temporary})
-        parts = {name: (Path(temporary) / name).read_bytes() for name in _PARTS}
+def _convert(request: dict[str, Any], digest: str) -> bytes:
+    with scratch_folder() as temporary:
+        answer = run_in_torch_process("convert", {**request, "folder": str(temporary)})
+        parts = {name: (temporary / name).read_bytes() for name in _PARTS}
     about = {
         **answer,
+        "request": digest,
         "openvino": request["openvino"],
         "sha256": {name: sha256_of_bytes(content) for name, content in parts.items()},
     }
@@ -108,8 +108,8 @@ def _convert(request: dict[str, Any]) -> bytes:
     return packed.getvalue()
 
 
-def _unpacked(content: bytes) -> ConvertedModel:
-    """Read and verify one file of the cache.
+def _unpacked(content: bytes, request: str) -> ConvertedModel:
+    """Read and verify one file of the cache: its parts, and that it is the model that was asked for.
 
     Raises:
         StoreError: it is not what `_convert` wrote.
@@ -118,12 +118,11 @@ def _unpacked(content: bytes) -> ConvertedModel:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             parts = {name: archive.read(name) for name in _PARTS}
             about = json.loads(archive.read(_ABOUT))
-            expected = dict(about["sha256"])
-    except (
-        zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, EOFError, OSError, RuntimeError,
-        OverflowError,
-    ) as error:  # fmt: skip
+            expected, made_for = dict(about["sha256"]), about["request"]
+    except Exception as error:  # zipfile raises a dozen types, struct.error among them.
         raise StoreError(f"{type(error).__name__}: {error}") from error
     if expected != {name: sha256_of_bytes(part) for name, part in parts.items()}:
         raise StoreError("its content does not match its own sha256")
+    if made_for != request:
+        raise StoreError("it is the model of another request")
     return ConvertedModel(parts["model.xml"], parts["model.bin"], about)
