@@ -252,7 +252,7 @@ def _create_object(target: Any, content: bytes) -> bool:
 def _sentence(target: Path | UPath, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     number = getattr(error, "errno", None)
-    way_out = "mend that"
+    way_out = "mend that" if is_local(target) else "see that it answers and that this account may write there"
     if number in _NO_ROOM:
         way_out = "make room on its disk"
     elif number in _NO_PERMISSION and is_local(target):
