@@ -16,7 +16,8 @@ moved or copied as a whole.
 | `.parquet` | in the file, before the footer (`tables`) | refused, with the command that makes it again |
 | `.npy` | in the record `<name>.json` (`arrays`) | the same |
 | `.json` of an asset | in `<name>.record.json` | the same |
-| records, `layout.json`, `extractor.json`, `synthetic.json` | in the key `checksum` (`records`) | the same |
+| records, `layout.json`, `synthetic.json` | in the key `checksum` (`records`) | refused, with the way out |
+| `cache/rows/*/extractor.json` | in the key `checksum` | said in the log, written anew |
 | `cache/rows/*/*.safetensors` | its name, and a checksum a row | said in the log; good rows are kept, others computed |
 | `cache/models/*.zip` | in `conversion.json` in it | said in the log, converted again |
 | `cache/near_pairs/*.verdicts` | its first 32 bytes | said in the log, pairs compared again |
@@ -113,50 +114,52 @@ class Storage:
             WriteError: if a new storage cannot be written.
         """
         is_new = False
-        if not self.layout_file.exists():
+        try:
+            found = self._read_layout()
+        except (FileNotFoundError, NotADirectoryError):
             self._refuse_assets_without_layout()
             is_new = create_record(self.layout_file, {"version": LAYOUT_VERSION, "shards": self.shards})
-        found = self._read_layout()
+            found = self._read_layout()
         if found["shards"] != self.shards:
             raise SettingsError(
                 f"RAKUTEN_SHARDS={self.shards}, but {self.assets} holds assets in {found['shards']} shards; the two "
                 "are never mixed. Either set RAKUTEN_SHARDS back, or point RAKUTEN_STORAGE to another folder, or "
                 f"remove {self.assets} (the computed rows in {self.cache} stay, so that making it again is cheap)"
             )
-        if is_local(self.root):
-            remove_temporary_files_below(Path(self.root))
+        for folder in (self.assets, self.outputs, self.cache):
+            if is_local(folder):
+                remove_temporary_files_below(Path(folder))
         return is_new
 
     def _read_layout(self) -> dict[str, Any]:
         path = self.layout_file
+        again = f"remove {self.assets} and run again (the computed rows in {self.cache} stay)"
+        restore = f"restore it from a backup, or {again}"
         try:
             found = read_mapping(path)
             version = found.get("version")
-            if version == 1 and CHECKSUM not in found:
-                raise StoreError(
-                    f"{self.root} was written by release 0.1.0 (format 1), whose files carry no digests; give it "
-                    f"format {LAYOUT_VERSION} with: {UPGRADE_COMMAND} (nothing is computed again), or remove "
-                    f"{self.assets} and run again"
-                )
-            if isinstance(version, int) and version > LAYOUT_VERSION and CHECKSUM not in found:
-                self._refuse_newer(version)
-            found = read_record(path)
-        except StoreError as error:
-            if "remove" in str(error):
-                raise
+            if CHECKSUM in found or version == LAYOUT_VERSION:
+                found = read_record(path)
+        except PermissionError as error:
             raise StoreError(
-                f"{error}; restore it from a backup, or remove {self.assets} and run again (the computed rows in "
-                f"{self.cache} stay)"
-            ) from None
-        if found.get("version") != LAYOUT_VERSION:
-            self._refuse_newer(found.get("version"))
+                f"{path} cannot be read: {error.strerror}; give this user permission, or choose another folder with "
+                "RAKUTEN_STORAGE"
+            ) from error
+        except StoreError as error:
+            raise StoreError(f"{error}; {restore}") from None
+        if version == 1:
+            raise StoreError(
+                f"{self.root} was written by release 0.1.0 (format 1), whose files carry no digests; give it format "
+                f"{LAYOUT_VERSION} with: {UPGRADE_COMMAND} (nothing is computed again), or {again}"
+            )
+        if isinstance(version, int) and version > LAYOUT_VERSION:
+            raise StoreError(
+                f"{self.root} was written in format {version} by a newer release; this one reads {LAYOUT_VERSION}. "
+                f"Install that release, or point RAKUTEN_STORAGE to another folder, or {again}"
+            )
+        if version != LAYOUT_VERSION or not isinstance(found.get("shards"), int):
+            raise StoreError(f"{path} is damaged: it names no format and number of shards; {restore}")
         return found
-
-    def _refuse_newer(self, version: object) -> None:
-        raise StoreError(
-            f"{self.root} was written in format {version} by a newer release; this one reads {LAYOUT_VERSION}. Install "
-            f"that release, or point RAKUTEN_STORAGE to another folder, or remove {self.assets} and run again"
-        )
 
     def _refuse_assets_without_layout(self) -> None:
         try:

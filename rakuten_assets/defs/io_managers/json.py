@@ -36,13 +36,11 @@ class JsonIOManager(FileIOManager):
     def read(self, own: UPath, published: UPath | None) -> Any:
         path = published or own
         record = document_record(own)
-        if not path.exists():
-            raise FileNotFoundError(path)
+        content = path.read_bytes()
         try:
             recorded = read_record(record)
         except FileNotFoundError:
             raise StoreError(f"{path} is not whole: its record {record} is missing") from None
-        content = path.read_bytes()
         if recorded.get("document") != path.name or recorded.get("sha256") != sha256_of_bytes(content):
             raise StoreError(f"{path} does not have the sha256 recorded in {record}: its content was changed")
         return json.loads(content)
