@@ -14,9 +14,19 @@ from typing import Any
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import create_bytes, identity, sha256_of_bytes, write_bytes
+from rakuten_assets.files import (
+    create_bytes,
+    identity,
+    is_local,
+    sha256_of_bytes,
+    write_bytes,
+    write_errors_told,
+)
+from rakuten_assets.leftovers import alone_in
 
 CHECKSUM = "checksum"
+# Of a document: as many runs may write one at the same time.
+_VERSIONS = 8
 
 
 def write_record(path: Path | UPath, content: Mapping[str, Any], of: str | None = None) -> None:
@@ -49,6 +59,41 @@ def read_record(path: Path | UPath, of: str | None = None) -> dict[str, Any]:
     if checksum != _checksum(content, of or identity(path)):
         raise StoreError(f"{path} is damaged: it does not have the checksum that was recorded in it")
     return content
+
+
+def write_document(target: Path | UPath, content: bytes, record: Path | UPath) -> None:
+    """Replace `target` by `content`, with a record of its sha256.
+
+    The record is written first, and knows the versions before this one: whatever is at `target` at any moment, and
+    after a kill, is one of them. Of several writers on local storage one waits for the other; on a bucket, one whose
+    digest another's record has lost adds it again.
+
+    Raises:
+        WriteError: if it cannot be written.
+    """
+    if is_local(record):
+        with write_errors_told(record), alone_in(Path(record).parent):
+            record_document(record, target, content)
+            write_bytes(target, content)
+        return
+    record_document(record, target, content)
+    write_bytes(target, content)
+    if sha256_of_bytes(content) not in read_record(record)["sha256"]:
+        record_document(record, target, content)
+
+
+def record_document(record: Path | UPath, document: Path | UPath, content: bytes) -> None:
+    """Write the record of a document: a mapping of `document`, its name, and `sha256`, of its last versions."""
+    try:
+        known = [str(digest) for digest in read_record(record).get("sha256", ())]
+    except (
+        FileNotFoundError,
+        StoreError,
+    ):  # The first version, or one whose record is damaged: that counts no more.
+        known = []
+    digest = sha256_of_bytes(content)
+    versions = [digest, *(other for other in known if other != digest)][:_VERSIONS]
+    write_record(record, {"document": document.name, "sha256": versions})
 
 
 def read_mapping(path: Path | UPath) -> dict[str, Any]:

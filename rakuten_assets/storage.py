@@ -23,8 +23,9 @@ moved or copied as a whole.
 | `cache/near_pairs/*.verdicts` | its first 32 bytes | said in the log, pairs compared again |
 | `synthetic_faults.csv` | in `synthetic.json` | refused: generate the catalogue again |
 
-One file is one commit: it is written whole and then takes its name. Where a record stands beside a file, the record
-is written last; a process killed between the two leaves a file that its record does not fit, which is refused.
+One file is one commit: it is written whole and then takes its name. A document's record is written before it and knows
+the versions before it too, so that the document is the commit. An array's record is the commit, written last; a
+process killed between the two leaves an array that its record does not fit, which is refused.
 """
 
 from __future__ import annotations

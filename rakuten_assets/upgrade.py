@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from upath import UPath
 
 from rakuten_assets.errors import RakutenAssetsError, StoreError
-from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.records import CHECKSUM, read_mapping, write_record
+from rakuten_assets.records import CHECKSUM, read_mapping, record_document, write_record
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import LAYOUT_VERSION, Storage
 from rakuten_assets.tables import seal_table
@@ -95,7 +94,7 @@ def _seal_record(path: UPath) -> None:
 def _write_document_record(path: UPath, record: UPath) -> None:
     content = path.read_bytes()
     read_mapping(path)  # At least it is whole.
-    write_record(record, {"document": path.name, "sha256": sha256_of_bytes(content)})
+    record_document(record, path, content)
 
 
 def main() -> int:

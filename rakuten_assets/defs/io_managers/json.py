@@ -8,8 +8,8 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import sha256_of_bytes, write_bytes
-from rakuten_assets.records import read_record, write_record
+from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.records import read_record, write_document
 from rakuten_assets.units import human_bytes
 
 
@@ -17,8 +17,9 @@ class JsonIOManager(FileIOManager):
     """Stores what JSON can express (mappings with text keys, lists, text, numbers, booleans) as `.json`.
 
     A mapping's order is kept; NaN and infinities, which JSON does not know, are refused. The document is as it was
-    given, so that any tool reads it; in the asset's own folder stands `<name>.record.json` with its sha256. That is
-    written last, so that it is the commit; a document that does not fit it is refused.
+    given, so that any tool reads it; in the asset's own folder stands `<name>.record.json` with its sha256, and with
+    those of the versions before it. The record is written first: whenever a process is killed, and however runs meet,
+    the document that is there is one that the record knows. Any other is refused.
     """
 
     suffix: ClassVar[str] = ".json"
@@ -29,8 +30,7 @@ class JsonIOManager(FileIOManager):
             content = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         except (TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"{target}: the value cannot be written as JSON: {error}") from None
-        write_bytes(target, content)
-        write_record(document_record(own), {"document": target.name, "sha256": sha256_of_bytes(content)})
+        write_document(target, content, document_record(own))
         return {"path": dg.MetadataValue.path(str(target)), "size": human_bytes(len(content))}
 
     def read(self, own: UPath, published: UPath | None) -> Any:
@@ -41,7 +41,9 @@ class JsonIOManager(FileIOManager):
             recorded = read_record(record)
         except FileNotFoundError:
             raise StoreError(f"{path} is not whole: its record {record} is missing") from None
-        if recorded.get("document") != path.name or recorded.get("sha256") != sha256_of_bytes(content):
+        if recorded.get("document") != path.name or sha256_of_bytes(content) not in recorded.get(
+            "sha256", ()
+        ):
             raise StoreError(f"{path} does not have the sha256 recorded in {record}: its content was changed")
         return json.loads(content)
 
