@@ -89,4 +89,6 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_no_folder_holds_more_files_than_one_look_takes_in() -> None:
     for folder in {path.parent for path in MODULES.values()}:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-        assert len(files) <= MOST_FILES_OF_A_FOLDER, f"{folder.relative_to(PACKAGE.parent)}: {len(files)} files"
+        assert len(files) <= MOST_FILES_OF_A_FOLDER, (
+            f"{folder.relative_to(PACKAGE.parent)}: {len(files)} files"
+        )
