@@ -45,3 +45,11 @@ class EngineError(RakutenAssetsError):
 
 class StoreError(RakutenAssetsError):
     """A stored file is missing, damaged or does not match what asked for it."""
+
+
+class WriteError(StoreError, OSError):
+    """A file cannot be written: no room, no permission, not a folder. What was there before is intact."""
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno

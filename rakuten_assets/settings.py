@@ -21,6 +21,8 @@ from upath import UPath
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.backbones.specification import PRETRAINED, SEEDED
 from rakuten_assets.errors import SettingsError
+from rakuten_assets.files import is_local
+from rakuten_assets.project import project_root
 
 PREFIX = "RAKUTEN_"
 ENV_FILE = ".env"
@@ -41,7 +43,9 @@ class Settings(BaseSettings):
     )
     storage: UPath = Field(
         UPath("storage"),
-        description="Folder (or bucket address) that everything is written to; `outputs/` in it is for you.",
+        validate_default=True,
+        description="Folder (or bucket address) that everything is written to; `outputs/` in it is for you. A "
+        "relative one lies in the project's root, whichever folder a command is started from.",
     )
     shards: int = Field(
         16, ge=1, le=4096, description="Number of shards (partitions) that images are split into."
@@ -132,6 +136,12 @@ class Settings(BaseSettings):
             return value
         # As a plain path, so that `file:///x` gets memory maps and atomic renames like `/x`.
         return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
+
+    @field_validator("storage")
+    @classmethod
+    def _below_the_project(cls, value: UPath) -> UPath:
+        """A relative folder as an absolute one, the same from every folder of the project."""
+        return UPath(project_root() / value) if is_local(value) and not value.is_absolute() else value
 
     @field_validator("backbone", mode="before")
     @classmethod

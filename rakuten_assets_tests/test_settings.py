@@ -32,7 +32,7 @@ def test_nothing_set_means_the_synthetic_catalogue() -> None:
     assert settings.backbones == ("efficientnet_b0", "efficientnet_lite0")
     assert [settings.weights_of(name) for name in settings.backbones] == ["seeded", "pretrained"]
     assert (settings.shards, settings.device) == (16, "auto")
-    assert settings.storage == UPath("storage")
+    assert settings.storage == UPath("storage").absolute()
 
 
 def test_real_data_mean_imagenet_weights_unless_others_are_asked_for() -> None:

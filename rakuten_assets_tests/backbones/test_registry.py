@@ -108,7 +108,7 @@ def test_entry_points_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
             registry, "entry_points", lambda group: [EntryPoint("bad", f"{__name__}:NOT_ONE", group)]
         )
         registry._from_entry_points.cache_clear()
-        with pytest.raises(SettingsError, match="entry point bad = .*NOT_ONE gives no Backbone"):
+        with pytest.raises(SettingsError, match=r"entry point bad = .*NOT_ONE gives no Backbone"):
             find_backbone("offered")
     finally:
         registry._from_entry_points.cache_clear()

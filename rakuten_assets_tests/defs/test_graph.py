@@ -144,8 +144,8 @@ def test_missing_shards_are_named_with_the_commands(done: Project) -> None:
     message = failure_of(done.run("train_feature_matrix"), "train_feature_matrix")
     assert "2 of 3 partitions are missing" in message
     assert (
-        "dagster asset materialize -m rakuten_assets.definitions --select efficientnet_b0/train_features --partition-range 00...01"
-        in message
+        "dagster asset materialize -m rakuten_assets.definitions --select efficientnet_b0/train_features "
+        "--partition-range 00...01" in message
     )
     assert done.outputs() == before
 

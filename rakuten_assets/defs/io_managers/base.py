@@ -42,9 +42,13 @@ class FileIOManager(dg.IOManager):
             StoreError: if it is damaged.
         """
 
+    def commit_file(self, own: UPath, published: UPath | None) -> UPath:
+        """The file that `write` writes last: where it is, something was stored whole."""
+        return published or own
+
     def present(self, own: UPath, published: UPath | None) -> bool:
         """Whether something is stored, damaged or not."""
-        return (published or own).exists()
+        return self.commit_file(own, published).exists() and (published or own).exists()
 
     def own_file(self, key: Sequence[str], partition: str | None) -> UPath:
         """Path of the asset's own file; its folder is the asset's name."""
@@ -53,13 +57,31 @@ class FileIOManager(dg.IOManager):
     def find(
         self, asset: str | Sequence[str], partition: str | None = None, published_as: str | None = None
     ) -> Any | None:
-        """What is stored under an asset's key; None if there is nothing, or nothing whole."""
-        key = [asset] if isinstance(asset, str) else asset
+        """What is stored under an asset's key; None if there is nothing. Damage is told in the log, and counts as
+        nothing from there on.
+
+        Raises:
+            StoreError: if it is there and cannot be read.
+        """
+        key = [asset] if isinstance(asset, str) else list(asset)
+        own = self.own_file(key, partition)
         published = self.storage.output_file(published_as) if published_as else None
+        name = "/".join(key) + (f", partition {partition}" if partition else "")
         try:
-            return self.read(self.own_file(key, partition), published)
-        except (FileNotFoundError, StoreError):
+            return self.read(own, published)
+        except FileNotFoundError:
+            left = [path for path in (self.commit_file(own, published), published or own) if path.exists()]
+            if left:
+                self._tell(f"{name}: {left[0]} is there, and what belongs to it is missing")
             return None
+        except StoreError as error:
+            self._tell(f"{name}: {error}")
+            return None
+        except OSError as error:
+            raise StoreError(f"{name}: {published or own} cannot be read: {error}") from error
+
+    def _tell(self, damage: str) -> None:
+        dg.get_dagster_logger().warning(f"{damage}. It is not used, and is to be made again")
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         partitions = sorted(context.asset_partition_keys) if context.has_asset_partitions else None
@@ -70,11 +92,8 @@ class FileIOManager(dg.IOManager):
         for partition, value in values.items():
             try:
                 described[partition] = self.write(value, *targets[partition])
-            except OSError as error:
-                raise StoreError(
-                    f"{_name(context, partition)}: {targets[partition][1] or targets[partition][0]} cannot be written: "
-                    f"{error}. What was stored before is intact; mend that and run again"
-                ) from error
+            except (StoreError, OSError) as error:
+                raise StoreError(f"{_name(context, partition)}: {error}") from error
         if len(described) == 1:
             context.add_output_metadata(next(iter(described.values())))
             return

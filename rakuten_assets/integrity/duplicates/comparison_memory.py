@@ -94,9 +94,7 @@ class VerdictMemory:
         try:
             write_bytes(self._file, self._encoded(keys, same[first]))
         except OSError as error:
-            self._log(
-                f"{self._file} cannot be written ({error}): the next run will compare these pairs again"
-            )
+            self._log(f"{error}; until then every run compares these pairs again")
 
     def _key(self, left: Positions, right: Positions) -> Positions:
         return np.minimum(left, right) * len(self._digests) + np.maximum(left, right)
