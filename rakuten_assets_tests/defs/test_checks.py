@@ -179,7 +179,7 @@ def test_a_missing_data_folder_is_told(project: Project, tmp_path: Path) -> None
 
 
 def test_labels_of_another_catalog_are_refused_by_the_matrix(done: Project) -> None:
-    labels = done.storage / "outputs" / "train_labels.npy"
+    labels = done.storage / "assets" / "train_labels" / "train_labels.npy"
     np.save(labels, np.zeros(3, dtype=np.int64))
     message = failure_of(done.run("train_feature_matrix"), "train_feature_matrix")
     assert "train_labels" in message

@@ -18,8 +18,11 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(rakuten_assets.__file__).parents[1]
 TRAIN_ROWS, TEST_ROWS = 81, 20
 PUBLISHED = [
+    "index.parquet",
     "integrity_report",
+    "manifest.json",
     "metadata.json",
+    "metadata_efficientnet_b0.json",
     "test_features_efficientnet_b0.npy",
     "test_valid.npy",
     "train_features_efficientnet_b0.npy",

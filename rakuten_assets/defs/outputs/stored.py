@@ -54,7 +54,10 @@ def _extractor(storage: Storage, backbone: Backbone) -> ExtractorContents:
         files[split] = StoredFile.array(features.own_file(key, None), matrices[split].record)
     key = metadata_key(backbone)
     with _told_clearly(key):
-        metadata, document = read_document(JsonIOManager(storage).own_file(key, None))
+        documents = JsonIOManager(storage)
+        own = documents.own_file(key, None)
+        documents.read(own, None)  # Compared with its record.
+        metadata, document = read_document(own)
     return ExtractorContents(
         name=backbone.family,
         features=files,
