@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rakuten_assets.backbones.table import backbones_table
 from rakuten_assets.settings import settings_table
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,12 @@ def test_the_table_of_settings_is_the_codes() -> None:
     table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README, flags=re.DOTALL)
     assert table is not None
     assert table[1] == settings_table()
+
+
+def test_the_table_of_backbones_is_the_registrys() -> None:
+    table = re.search(r"<!-- backbones -->\n(.*?)\n<!-- /backbones -->", README, flags=re.DOTALL)
+    assert table is not None
+    assert table[1] == backbones_table()
 
 
 def test_every_link_and_picture_exists() -> None:
