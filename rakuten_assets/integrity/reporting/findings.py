@@ -48,15 +48,20 @@ _REASON_SUGGESTIONS: dict[Reason, str] = {
     Reason.UNREADABLE_FILE: "correct the file's permissions or the disk, then scan again",
     Reason.EMPTY: _FETCH,
     Reason.FILE_TOO_LARGE: "replace the file by one of usual size, or raise the limit of bytes",
-    Reason.NOT_AN_IMAGE: _FETCH,
+    Reason.NOT_AN_IMAGE: "see what the file is (an error page, a git-lfs pointer?), then fetch the image itself",
+    Reason.UNSUPPORTED_FORMAT: "save the image as JPEG or PNG",
+    Reason.DAMAGED_HEADER: _FETCH,
     Reason.TOO_MANY_PIXELS: "replace the file by one of usual size, or raise the limit of pixels",
+    Reason.TOO_MUCH_MEMORY: "save the image with fewer pixels, or raise the limit of memory",
     Reason.UNSUPPORTED_MODE: "save the image again as 8-bit RGB",
     Reason.TRUNCATED: _FETCH,
     Reason.CORRUPT_SCAN: _FETCH,
-    Reason.DECODER_WARNING: _FETCH,
+    Reason.DECODER_WARNING: "compare it with its source; where that is the same, look at it and save it again",
+    Reason.DECODER_FAILURE: "scan it again; where that ends the same way, save the image again",
     Reason.WRONG_FORMAT: "rename the file or save it in the format that its name says",
     Reason.ANIMATED: "save the frame that should count as a still image",
     Reason.TRAILING_BYTES: "save the image again: other decoders may stumble",
+    Reason.ODD_HEADER: "nothing for this project, its pixels are right; for stricter programs, save the image again",
 }
 
 
