@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from rakuten_assets.integrity.reporting.contents import IntegrityReport
 from rakuten_assets.units import human_bytes
-
-if TYPE_CHECKING:
-    from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def verdict(report: IntegrityReport) -> str:
+def headline(report: IntegrityReport) -> str:
     """The report in one or two sentences."""
     counts = report.summary["images"]
     total, unusable = counts["total"], counts["total"] - counts["by_status"]["ok"]
