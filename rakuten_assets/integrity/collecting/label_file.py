@@ -21,7 +21,7 @@ from rakuten_assets.integrity.collecting.identity import composed, printable
 _PATH_HEADERS = ("path", "file", "filename", "image")
 _LABEL_HEADERS = ("label", "code", "class", "prdtypecode")
 _SPLIT_HEADER = "split"
-_ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:[\\/]|[A-Za-z]:$|~[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
+_ABSOLUTE = re.compile(r"/|\\|[A-Za-z]:|~[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
 _MOST_TRIED = 2000
 
 
