@@ -67,7 +67,7 @@ def test_case_is_kept_apart_where_it_must_be(tmp_path):
 )  # fmt: skip
 def test_a_path_outside_the_folder_is_refused(tmp_path, written):
     root = folder_of(tmp_path / "images", "a.jpg")
-    with pytest.raises(CatalogError, match="line 2: .* is not a path inside the folder"):
+    with pytest.raises(CatalogError, match=r"line 2: .* is not a path inside the folder"):
         folder_collection(root, labels_of(tmp_path, written))
 
 
@@ -75,7 +75,7 @@ def test_two_lines_of_one_file_are_refused_however_they_are_written(tmp_path):
     root = folder_of(tmp_path / "images", "a.jpg")
     (root / "link.jpg").symlink_to("a.jpg")
     for other in ("./a.jpg", "A.JPG", "link.jpg"):
-        with pytest.raises(CatalogError, match="has a label already, in line 2, as 'a.jpg'"):
+        with pytest.raises(CatalogError, match=r"has a label already, in line 2, as 'a.jpg'"):
             folder_collection(root, labels_of(tmp_path, "a.jpg", other))
 
 

@@ -45,7 +45,7 @@ def duplicate_groups(
 ) -> pd.DataFrame:
     """Group the images of a scan.
 
-    Candidates for near-duplicates are read again and compared on pixels, unless the memory knows the verdict; a file
+    Candidates for near-duplicates are read again and compared on pixels, unless the memory knows the outcome; a file
     that changed since the scan takes part at the exact and pixel level only.
 
     Args:
@@ -54,7 +54,7 @@ def duplicate_groups(
         paths: each row's file.
         distance: most bits by which perceptual hashes of near-duplicates may differ, 0 to 64.
         workers: number of threads.
-        memory: folder in which verdicts on pairs are kept, so that the next run compares on pixels only what is new.
+        memory: folder in which outcomes on pairs are kept, so that the next run compares on pixels only what is new.
             It changes no result. Without it nothing is kept.
         log: told of candidates and results in a sentence.
 

@@ -54,6 +54,7 @@ def report_html(report: IntegrityReport) -> str:
         tiles=key_figures(report),
         summary=report.summary,
         levels=LEVEL_TITLES,
+        sections=_sections(report),
         statuses=("ok", "unreadable", "missing"),
         reasons=_reasons(report),
         unusable=_unusable(report),
@@ -77,6 +78,14 @@ def report_html(report: IntegrityReport) -> str:
 
 def _template_text(name: str) -> str:
     return files("rakuten_assets.integrity.reporting").joinpath(name).read_text(encoding="utf-8")
+
+
+def _sections(report: IntegrityReport) -> set[str]:
+    """Sections that the page has, for tiles to link to."""
+    sections = {"status", "unusable", "duplicates", "leakage", "suspicious", "not-looked-at"}
+    if report.summary["classes"]:
+        sections |= {"conflicts", "classes"}
+    return sections | ({"twins"} if len(report.summary["images"]["by_split"]) > 1 else set())
 
 
 def _reasons(report: IntegrityReport) -> list[tuple[str, str, int]]:

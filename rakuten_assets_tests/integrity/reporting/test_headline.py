@@ -25,7 +25,7 @@ def test_a_healthy_collection_is_called_healthy():
     assert headline(nothing) == "There is no image to report on."
 
 
-def test_the_verdict_names_what_matters_most():
+def test_the_headline_names_what_matters_most():
     images = catalogue_table(50, 10)
     images.loc[[0, 55], ["status", "reason"]] = ["unreadable", "truncated"]
     for one, other in ((2, 3), (4, 51)):
