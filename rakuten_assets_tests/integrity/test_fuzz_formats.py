@@ -1,7 +1,8 @@
 """Mutated files of every accepted format, under a limit of memory and on four threads: each becomes a row.
 
-The usual run takes 1,200 files. `FUZZ_FILES=20000 python -m pytest rakuten_assets_tests/integrity/test_fuzz_formats.py -s`
-takes as many as it says, `FUZZ_SEED=7` others; figures are printed.
+The usual run takes 1,200 files. This one takes as many as it says (`FUZZ_SEED=7`: others) and prints figures:
+
+    FUZZ_FILES=20000 python -m pytest rakuten_assets_tests/integrity/test_fuzz_formats.py -s
 """
 
 from __future__ import annotations

@@ -79,14 +79,12 @@ def test_two_lines_of_one_file_are_refused_however_they_are_written(tmp_path):
             folder_collection(root, labels_of(tmp_path, "a.jpg", other))
 
 
-@pytest.mark.parametrize(
-    ("prefix", "said"), [("images/", "relative to 'images/'"), ("data/images/", "relative to 'data/images/'")]
-)
-def test_paths_relative_to_another_folder_are_understood_and_it_is_said(tmp_path, prefix, said):
+@pytest.mark.parametrize("prefix", ["images/", "data/images/"])
+def test_paths_relative_to_another_folder_are_understood_and_it_is_said(tmp_path, prefix):
     root = folder_of(tmp_path / "images", "x/a.jpg", "x/b.jpg", "c.jpg")
     labels = labels_of(tmp_path, *(f"{prefix}{name}" for name in ("x/a.jpg", "x/b.jpg", "c.jpg")))
     assert labelled(root, labels) == {"c.jpg": "c2", "x/a.jpg": "c0", "x/b.jpg": "c1"}
-    assert said in " ".join(folder_collection(root, labels).notes)
+    assert f"with {prefix!r} taken off its paths" in folder_collection(root, labels).notes[0]
 
 
 def test_paths_may_lack_a_folder(tmp_path):

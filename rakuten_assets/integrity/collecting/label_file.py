@@ -100,7 +100,7 @@ def match_labels(
     """
     names = _Names(images, aliases)
     base, found = _best_base(lines, names)
-    notes = [f"{source.name} is read with its paths taken {base}"] if base.is_assumed else []
+    notes = [f"{source.name} is read {base}"] if base.is_assumed else []
     labels: dict[str, LabelledPath] = {}
     unmatched: list[LabelledPath] = []
     for line, name in zip(lines, found, strict=True):
@@ -174,11 +174,11 @@ class _Base:
 
     def __str__(self) -> str:
         if self.cut and self.added:
-            return f"from {self.cut!r} to {self.added!r}"
+            return f"with {self.cut!r} in its paths taken as {self.added!r}"
         return (
-            f"relative to {self.cut!r} and not to the folder above it"
+            f"with {self.cut!r} taken off its paths"
             if self.cut
-            else f"below {self.added!r}"
+            else f"with its paths taken as below {self.added!r}"
         )
 
 
