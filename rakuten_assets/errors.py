@@ -27,12 +27,14 @@ class UndecodableImageError(RakutenAssetsError):
     Attributes:
         reason: a code of `rakuten_assets.images.reasons.Reason`.
         detail: what the decoder said, for a person.
+        format: the image's format where that is why it does not decode, else "".
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", format: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.format = format
 
 
 class WeightsError(RakutenAssetsError):

@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rakuten_assets.settings import settings_table
+from rakuten_assets.backbones.table import backbones_table
+from rakuten_assets.settings import settings_table, variable_names
+from rakuten_assets_tests.outputs.storages import with_pictures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -31,6 +34,12 @@ def test_the_table_of_settings_is_the_codes() -> None:
     table = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README, flags=re.DOTALL)
     assert table is not None
     assert table[1] == settings_table()
+
+
+def test_the_table_of_backbones_is_the_registrys() -> None:
+    table = re.search(r"<!-- backbones -->\n(.*?)\n<!-- /backbones -->", README, flags=re.DOTALL)
+    assert table is not None
+    assert table[1] == backbones_table()
 
 
 def test_every_link_and_picture_exists() -> None:
@@ -95,20 +104,17 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
     assert (tmp_path / "report" / "report.html").is_file()
 
 
-def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import json
-
-    import numpy as np
-
-    outputs = tmp_path / "storage" / "outputs"
-    outputs.mkdir(parents=True)
-    np.save(outputs / "train_features_efficientnet_b0.npy", np.zeros((3, 4), np.float32))
-    np.save(outputs / "train_labels.npy", np.zeros(3, np.int64))
-    np.save(outputs / "train_valid.npy", np.ones(3, bool))
-    (outputs / "metadata.json").write_text(json.dumps({"class_weights": [1.0]}))
-    monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
-    names: dict[str, object] = {}
-    exec(compile(example, "README.md", "exec"), names)
-    assert names["weights"] == [1.0]
-    assert np.shape(names["features"]) == (3, 4)
+def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in variable_names():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAKUTEN_STORAGE", str(tmp_path))
+    with_pictures(tmp_path, train_rows=60, extractors=("efficientnet_b0", "efficientnet_lite0"))
+    names: dict[str, Any] = {}
+    examples = blocks("python")
+    assert len(examples) == 3
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
+    assert names["data"].extractor == "efficientnet_lite0"
+    assert not set(names["groups"][names["fit"]]) & set(names["groups"][names["held_out"]])
+    assert names["product"].row["code"] == 2583
+    assert len(names["dataset"]) == 59

@@ -26,7 +26,7 @@ COLUMNS = {
     "peak_rss_mb": "peak MB",
 }
 
-SHARDED = "image_scan,train_features,test_features"
+SHARDED = "image_scan,efficientnet_b0/train_features,efficientnet_b0/test_features"
 
 
 def measure(workplace: Workplace, images: int, shares: Sequence[float]) -> list[dict[str, Any]]:

@@ -19,10 +19,11 @@ COLUMNS = {
 }
 
 SAME_WORK = (
-    "x_train,y_train,x_test,image_manifest,image_scan,label_encoder,train_labels,"
-    "train_features,test_features,train_feature_matrix,test_feature_matrix"
+    "x_train,y_train,x_test,image_manifest,image_scan,label_encoder,train_labels,train_valid,test_valid,"
+    "efficientnet_b0/train_features,efficientnet_b0/test_features,"
+    "efficientnet_b0/train_feature_matrix,efficientnet_b0/test_feature_matrix"
 )
-"""The assets that `bare` makes by itself, and the labels, which the train matrix is checked against."""
+"""The assets that `bare` makes by itself, and the labels and masks, which the matrices are checked against."""
 
 
 def measure(workplace: Workplace, images: int, rounds: int) -> list[dict[str, Any]]:

@@ -64,7 +64,13 @@ def report_verdicts(summary: Mapping[str, Any], limits: ReportLimits) -> list[Ve
     drift = {name: abs(values["standardised_difference"]) for name, values in summary["drift"].items()}
     worst = max(drift, key=lambda name: drift[name], default="")
     return [
-        _within("blanks", images["blank"], total, limits.blank, "images are blank"),
+        _within(
+            "blanks",
+            images["blank"] + images["near_blank"],
+            total,
+            limits.blank,
+            f"images are blank, {images['blank']:,} of them exactly one colour",
+        ),
         _within(
             "exact_duplicates",
             exact["duplicates"]["redundant"],

@@ -12,13 +12,13 @@ from rakuten_assets_tests.defs.conftest import Project, failure_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
-BY_SHARD = {"image_scan", "train_features", "test_features"}
+BY_SHARD = {"image_scan", "efficientnet_b0/train_features", "efficientnet_b0/test_features"}
 KEYS = ["00", "01", "02"]
 
 
 def _executions(project: Project, asset: str, check: str) -> dict[str | None, list[str]]:
     """Statuses of a check's records, by partition."""
-    key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+    key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), check)
     found: dict[str | None, list[str]] = {}
     for record in project.instance.event_log_storage.get_asset_check_execution_history(key, limit=100):
         found.setdefault(record.partition, []).append(record.status.value)
@@ -36,7 +36,7 @@ def test_every_check_of_a_run_over_a_range_is_recorded_by_shard(finished: Projec
 
 
 def test_evaluations_point_at_their_shards_materialization(finished: Project) -> None:
-    key = dg.AssetCheckKey(dg.AssetKey("train_features"), "finite")
+    key = dg.AssetCheckKey(dg.AssetKey(["efficientnet_b0", "train_features"]), "finite")
     storage = finished.instance.event_log_storage
     for info in storage.get_asset_check_partition_info([key]):
         assert info.latest_target_materialization_storage_id == info.latest_materialization_storage_id
@@ -44,7 +44,7 @@ def test_evaluations_point_at_their_shards_materialization(finished: Project) ->
 
 def test_a_run_over_one_shard_records_that_shard(done: Project) -> None:
     assert done.run("image_scan", "train_features", key="01").success
-    for asset, check in (("image_scan", "unreadable_share"), ("train_features", "finite")):
+    for asset, check in (("image_scan", "unreadable_share"), ("efficientnet_b0/train_features", "finite")):
         assert _executions(done, asset, check) == {"01": ["SUCCEEDED"]}
 
 
@@ -59,7 +59,8 @@ def test_too_many_unreadable_images_stop_what_builds_on_the_scan_which_is_kept(
     assert "the result is stored, but nothing is built on it" in message
     assert (project.storage / "assets" / "image_scan" / "00.parquet").exists()
     ran = {event.step_key for event in result.all_events if event.event_type_value == "STEP_START"}
-    assert "train_features" not in ran
+    assert "image_scan" in ran
+    assert "efficientnet_b0__train_features" not in ran
     assert "FAILED" in {
         status
         for statuses in _executions(strict, "image_scan", "unreadable_share").values()

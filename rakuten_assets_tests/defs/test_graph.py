@@ -158,8 +158,8 @@ def test_missing_shards_are_named_with_the_commands(done: Project) -> None:
 def test_a_partial_range_makes_its_shards_and_says_which_are_missing_for_the_rest(project: Project) -> None:
     result = project.run(span=("00", "01"))
     assert not result.success
-    assert "partitions are missing" in failure_of(result, "train_feature_matrix")
-    assert "--partition 02" in failure_of(result, "train_feature_matrix")
+    assert "partitions are missing" in failure_of(result, "train_valid")
+    assert "--partition 02" in failure_of(result, "train_valid")
     made = project.storage / "assets" / "efficientnet_b0" / "train_features"
     assert sorted(path.name for path in made.glob("*.npy")) == ["00.npy", "01.npy"]
 

@@ -23,9 +23,12 @@ PUBLISHED = [
     "manifest.json",
     "metadata.json",
     "metadata_efficientnet_b0.json",
+    "metadata_efficientnet_lite0.json",
     "test_features_efficientnet_b0.npy",
+    "test_features_efficientnet_lite0.npy",
     "test_valid.npy",
     "train_features_efficientnet_b0.npy",
+    "train_features_efficientnet_lite0.npy",
     "train_labels.npy",
     "train_valid.npy",
 ]
@@ -96,7 +99,7 @@ def done(first: tuple[Terminal, str], tmp_path: Path) -> Terminal:
 @pytest.fixture
 def fresh(first: tuple[Terminal, str], tmp_path: Path) -> Terminal:
     """An empty storage, but for the converted model (ten seconds) and the catalogue (three)."""
-    return _copy(first[0], tmp_path, "cache/models")
+    return _copy(first[0], tmp_path, "cache/models", "cache/weights")
 
 
 def _copy(terminal: Terminal, folder: Path, *parts: str) -> Terminal:
@@ -137,44 +140,50 @@ def test_a_fresh_process_sees_what_was_materialized(first: tuple[Terminal, str])
     code = (
         "import dagster as dg\n"
         "instance = dg.DagsterInstance.get()\n"
-        "key = dg.AssetKey('train_features')\n"
+        "key = dg.AssetKey(['efficientnet_b0', 'train_features'])\n"
         "print(sorted(instance.get_materialized_partitions(key)))\n"
-        "event = instance.get_latest_materialization_event(dg.AssetKey('metadata'))\n"
-        "print(event.asset_materialization.metadata['weights'].value)\n"
+        "for name in ('efficientnet_b0', 'efficientnet_lite0'):\n"
+        "    event = instance.get_latest_materialization_event(dg.AssetKey([name, 'metadata']))\n"
+        "    print(event.asset_materialization.metadata['weights'].value)\n"
     )
     printed = first[0].run("python", "-c", code)
     assert "['00', '01']" in printed
-    assert "SEEDED" in printed
+    assert printed.count("SEEDED") == 1
+    assert "state dict with sha256 579344248a93e230" in printed
 
 
 def test_a_second_run_gives_the_same_bytes_and_computes_nothing(done: Terminal) -> None:
     before = done.outputs()
     printed = done.materialize("group:features", "--partition-range", "00...01")
     assert done.outputs() == before
-    assert "train features: 0 computed, " in printed
-    assert "test features: 0 computed, " in printed
+    for name in ("efficientnet_b0", "efficientnet_lite0"):
+        for split in ("train", "test"):
+            assert f"{name}, {split} features: 0 computed, " in printed
 
 
 def test_three_shards_computed_anew_give_the_bytes_of_two(
     first: tuple[Terminal, str], fresh: Terminal
 ) -> None:
     three = Terminal(fresh.folder, 3)
-    what = "group:raw,group:labels,group:features,image_manifest,image_scan"
+    what = "group:raw,group:labels,group:features,image_manifest,image_scan,train_valid,test_valid"
     three.materialize(what, "--partition-range", "00...02")
     assert three.outputs() == first[0].outputs()
 
 
 def test_a_run_a_shard_gives_the_bytes_of_one_run(first: tuple[Terminal, str], done: Terminal) -> None:
-    for folder in ("outputs", "assets/train_features", "assets/test_features", "cache/rows"):
+    for folder in ("outputs", "assets/efficientnet_b0", "assets/efficientnet_lite0", "cache/rows"):
         shutil.rmtree(done.storage / folder)
-    by_shard = "train_features,test_features"
+    families = ("efficientnet_b0", "efficientnet_lite0")
+    by_shard = ",".join(f"{name}/{split}_features" for name in families for split in ("train", "test"))
+    merged = ",".join(f"{name}/{split}_feature_matrix" for name in families for split in ("train", "test"))
     in_processes = Terminal(done.folder, 2, {"RAKUTEN_EXECUTOR": "multiprocess"})
     in_processes.materialize(by_shard, "--partition", "01")
-    printed = done.materialize("test_feature_matrix", fails=True)
+    done.materialize("train_labels,train_valid,test_valid")
+    printed = done.materialize("efficientnet_b0/test_feature_matrix", fails=True)
     assert "1 of 2 partitions are missing" in printed
-    assert "--select test_features --partition 00" in printed
+    assert "--select efficientnet_b0/test_features --partition 00" in printed
     done.materialize(by_shard, "--partition", "00")
-    done.materialize("train_labels,train_feature_matrix,test_feature_matrix")
+    done.materialize(merged)
     assert done.outputs() == first[0].outputs()
 
 
@@ -210,9 +219,10 @@ def test_without_weights_the_real_run_says_what_to_fetch(done: Terminal) -> None
     cache = done.folder / "empty"
     real = Terminal(done.folder, 2, {"RAKUTEN_DATA_DIR": str(catalog), "TORCH_HOME": str(cache)})
     before = done.outputs()
-    printed = real.materialize("train_features", "--partition", "00", fails=True)
+    printed = real.materialize("efficientnet_b0/train_features", "--partition", "00", fails=True)
     assert "efficientnet_b0_rwightman-7f5810bc.pth" in printed
     assert "RAKUTEN_WEIGHTS" in printed
+    assert "RAKUTEN_BACKBONE=efficientnet_lite0" in printed
     assert done.outputs() == before
 
 
@@ -240,5 +250,5 @@ def test_dg_launches_a_shard(done: Terminal) -> None:
     shutil.copy(PROJECT / "pyproject.toml", done.folder)
     (done.folder / "rakuten_assets").symlink_to(PROJECT / "rakuten_assets")
     before = done.outputs()
-    done.run("dg", "launch", "--assets", "image_scan,test_features", "--partition", "01")
+    done.run("dg", "launch", "--assets", "image_scan,efficientnet_b0/test_features", "--partition", "01")
     assert done.outputs() == before

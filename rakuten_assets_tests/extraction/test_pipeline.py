@@ -397,7 +397,7 @@ def test_describe_says_what_computed_the_rows(
     ) as extractor:
         before = extractor.describe()
         assert before["engine"]["precision"] == "f32"
-        assert "seeded" in before["note"]
+        assert before["note"] == ""
         assert before["weights"]["kind"] == "published"
         assert before["fingerprint_digest"] == extractor.fingerprint.digest
         files = make_images(1)

@@ -78,7 +78,12 @@ def test_the_content_of_a_scan_is_what_it_found() -> None:
 
 
 SUMMARY: dict[str, Any] = {
-    "images": {"total": 200, "blank": 2, "by_split": {"train": {"total": 150}, "test": {"total": 50}}},
+    "images": {
+        "total": 200,
+        "blank": 1,
+        "near_blank": 1,
+        "by_split": {"train": {"total": 150}, "test": {"total": 50}},
+    },
     "majority": {"size": [500, 500], "size_share": 0.95, "mode": "RGB", "mode_share": 0.98},
     "duplicates": {"exact": {"redundant": 4}},
     "label_conflicts": {"exact": {"rows": 3}},

@@ -40,8 +40,17 @@ __all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "scan_images"]
 _BATCH = (
     16  # files that a worker takes at a time: a hundredth of a second between looks at the stop sign, or less
 )
-# Verdicts that depend on more than the bytes: on the limits, or (an animation's detail) on the file's name.
-_NOT_REUSED = frozenset({Reason.FILE_TOO_LARGE, Reason.TOO_MANY_PIXELS, Reason.WRONG_FORMAT, Reason.ANIMATED})
+# What depends on more than the bytes: on the limits and the machine, or (an animation's detail) on the file's name.
+_NOT_REUSED = frozenset(
+    {
+        Reason.FILE_TOO_LARGE,
+        Reason.TOO_MANY_PIXELS,
+        Reason.TOO_MUCH_MEMORY,
+        Reason.DECODER_FAILURE,
+        Reason.WRONG_FORMAT,
+        Reason.ANIMATED,
+    }
+)
 
 
 def scan_images(
@@ -94,11 +103,10 @@ class _Scan:
         self._scanned: dict[str, ImageRecord] = {}
         self._starts = itertools.count(0, _BATCH)
         self._reports: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
-        self._giants_turn = threading.Lock()
 
     def work(self) -> None:
         """Take batches of files until there are none; report each, and report an error instead of raising."""
-        workspace = Workspace(self._giants_turn)
+        workspace = Workspace()
         while (start := next(self._starts)) < len(self._files):
             batch = range(start, min(start + _BATCH, len(self._files)))
             for position in batch:
