@@ -82,7 +82,7 @@ def apportion(weights: npt.ArrayLike, total: int) -> Ints:
     if not values.sum():
         values = np.ones_like(values)
     exact = values / values.sum() * total
-    shares = np.floor(exact + 1e-9).astype(np.int64)
+    shares: Ints = np.floor(exact + 1e-9).astype(np.int64)
     left = total - int(shares.sum())
     shares[np.argsort(-(exact - shares), kind="stable")[:left]] += 1
     return shares

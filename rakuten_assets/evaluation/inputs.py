@@ -41,7 +41,8 @@ def checked_features(features: npt.ArrayLike, valid: npt.ArrayLike | None = None
         if bad.any():
             row = start + int(np.argmax(bad))
             raise CatalogError(
-                f"row {row}: a valid row of features holds a value that is not finite; extract it again or mark it invalid"
+                f"row {row}: a valid row of features holds a value that is not finite; extract it again or "
+                "mark it invalid"
             )
     return values, mask
 

@@ -142,7 +142,8 @@ def _by_class(
     support, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
 
     def ratio(upper: npt.NDArray[Any], lower: npt.NDArray[Any]) -> Doubles:
-        return np.divide(upper, lower, out=np.zeros_like(hits), where=lower > 0)
+        share: Doubles = np.divide(upper, lower, out=np.zeros_like(hits), where=lower > 0)
+        return share
 
     return (
         ratio(hits, predicted),

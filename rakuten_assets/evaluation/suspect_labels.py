@@ -89,7 +89,8 @@ def _thresholds(
     """Mean probability of each class among the rows with that label; a class without rows is never confident."""
     rows = np.bincount(labels, minlength=num_classes)
     own = np.bincount(labels, probabilities[np.arange(len(labels)), labels], minlength=num_classes)
-    return np.divide(own, rows, out=np.full(num_classes, np.inf), where=rows > 0)
+    mean: npt.NDArray[np.float64] = np.divide(own, rows, out=np.full(num_classes, np.inf), where=rows > 0)
+    return mean
 
 
 def _likeliest_of_group(

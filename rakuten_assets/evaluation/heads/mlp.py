@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ def fit_mlp(
 
 def _network(torch: Any, widths: Sequence[int], dropout: float) -> Any:
     parts: list[Any] = []
-    for place, (wide, narrow) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for place, (wide, narrow) in enumerate(pairwise(widths)):
         if place:
             parts += [torch.nn.ReLU(), torch.nn.Dropout(dropout)]
         parts.append(torch.nn.Linear(wide, narrow))
