@@ -198,7 +198,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add(
         "head", "the logistic head beside scikit-learn's, on full-size features", _head, FULL_TRAIN_ROWS, 1
     )
-    command.add_argument("--dimensions", type=int, default=1280, help="of synthetic features (default: 1,280)")
+    command.add_argument(
+        "--dimensions", type=int, default=1280, help="of synthetic features (default: 1,280)"
+    )
     command.add_argument("--features", type=Path, help=".npy of features (default: synthetic ones)")
     command.add_argument("--labels", type=Path, help=".npy of the class codes of their rows")
     for name, help_text, measure, n, rounds in (
