@@ -45,3 +45,7 @@ class EngineError(RakutenAssetsError):
 
 class StoreError(RakutenAssetsError):
     """A stored file is missing, damaged or does not match what asked for it."""
+
+
+class AugmentationError(RakutenAssetsError):
+    """An augmentation, a picture for it, or a data set of pictures is asked for something that is not possible."""
