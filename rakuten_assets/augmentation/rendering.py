@@ -58,7 +58,7 @@ def warp(pixels: Pixels, operation: Warp) -> Pixels:
     """Resample as `operation` says; mirror images are copied, which gives the same bytes."""
     height, width = pixels.shape[:2]
     if operation.elastic is None and (view := _mirrored(pixels, operation)) is not None:
-        return np.ascontiguousarray(view)
+        return view.copy(order="C")
     from rakuten_assets.augmentation import kernels
 
     field = _NO_FIELD if operation.elastic is None else displacement(operation.elastic, height, width)

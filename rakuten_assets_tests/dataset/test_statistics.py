@@ -1,0 +1,112 @@
+"""Channel statistics: exact, whatever the order and the split into shards."""
+
+from __future__ import annotations
+
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rakuten_assets.dataset.statistics import (
+    ChannelSums,
+    comparison,
+    statistics_of,
+    sums_of_files,
+    sums_of_image,
+)
+from rakuten_assets.errors import ManifestError, StoreError
+from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
+
+LIMITS = DecodeLimits(max_file_bytes=10_000_000, max_pixels=10_000_000)
+
+
+def pictures() -> list[NDArray[np.uint8]]:
+    random = np.random.default_rng(5)
+    found = [random.integers(low, 256, (high, wide, 3), dtype=np.uint8)
+             for low, high, wide in ((0, 7, 9), (200, 300, 301), (90, 1, 1), (250, 64, 50))]  # fmt: skip
+    found += [np.full((40, 30, 3), 255, np.uint8), np.zeros((3, 4, 3), np.uint8)]
+    return found
+
+
+def test_they_equal_a_float64_reference() -> None:
+    images = pictures()
+    statistics = statistics_of(sum(map(sums_of_image, images), ChannelSums()))
+    pooled = np.concatenate([image.reshape(-1, 3) for image in images]) / 255.0
+    assert (statistics.images, statistics.pixels) == (len(images), len(pooled))
+    assert np.abs(pooled.mean(axis=0) - statistics.pixel_mean).max() < 1e-12
+    assert np.abs(pooled.std(axis=0) - statistics.pixel_std).max() < 1e-12
+    means = np.mean([(image / 255.0).mean(axis=(0, 1)) for image in images], axis=0)
+    deviations = np.mean([(image / 255.0).std(axis=(0, 1)) for image in images], axis=0)
+    assert np.abs(means - statistics.image_mean).max() < 1e-12
+    assert np.abs(deviations - statistics.image_std).max() < 1e-12
+    assert np.abs(np.subtract(statistics.pixel_std, statistics.image_std)).min() > 0.01, (
+        "the two kinds differ"
+    )
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 6))
+def test_order_and_shards_do_not_show(random: object, shards: int) -> None:
+    sums = [sums_of_image(image) for image in pictures()]
+    expected = reduce(ChannelSums.__add__, sums)
+    random.shuffle(sums)  # type: ignore[attr-defined]
+    parts = [sum(sums[shard::shards], ChannelSums()) for shard in range(shards)]
+    assert sum(reversed(parts), ChannelSums()) == expected
+    assert ChannelSums.from_dict(expected.as_dict()) == expected
+
+
+def test_a_large_image_does_not_overflow() -> None:
+    white = np.full((1200, 1100, 3), 255, np.uint8)
+    sums = sums_of_image(white)
+    assert sums.squares == (255 * 255 * 1200 * 1100,) * 3
+    assert statistics_of(sums).pixel_std == (0.0, 0.0, 0.0)
+    assert statistics_of(sums).pixel_mean == (1.0, 1.0, 1.0)
+
+
+def test_many_images_lose_no_bit() -> None:
+    """The standard deviation of a billion nearly equal pixels, where a float64 sum of squares would be at its end."""
+    sums = ChannelSums()
+    one = sums_of_image(np.array([[[254, 254, 254], [255, 255, 255]]], np.uint8))
+    for _ in range(40):
+        sums, one = sums + one, one + one
+    assert statistics_of(sums).pixel_std == pytest.approx([0.5 / 255] * 3, rel=1e-14)
+
+
+def test_files_are_decoded_whatever_the_number_of_workers(tmp_path: Path) -> None:
+    files = []
+    for number in range(40):
+        file = tmp_path / f"{number}.jpg"
+        file.write_bytes(encoded(smooth(50 + number, 60, number)))
+        files.append(file)
+    one, several = sums_of_files(files, LIMITS, 1), sums_of_files(files, LIMITS, 3)
+    assert one == several
+    assert one == sum((sums_of_image(pillow_rgb(file.read_bytes())) for file in files), ChannelSums())
+    files[3].write_bytes(files[3].read_bytes()[:200])
+    with pytest.raises(ManifestError, match=r"3\.jpg cannot be used: truncated"):
+        sums_of_files(files, LIMITS, 2)
+    with pytest.raises(ManifestError, match=r"gone\.jpg cannot be used: No such file"):
+        sums_of_files([tmp_path / "gone.jpg"], LIMITS)
+
+
+def test_no_image_and_no_sums_are_refused() -> None:
+    with pytest.raises(ManifestError, match="no image decodes whole"):
+        statistics_of(ChannelSums())
+    for stored in (
+        {},
+        {**ChannelSums().as_dict(), "values": ["1"]},
+        {**ChannelSums().as_dict(), "pixels": "x"},
+    ):
+        with pytest.raises(StoreError, match="no channel sums"):
+            ChannelSums.from_dict(stored)
+
+
+def test_they_are_shown_beside_imagenets_and_the_documents() -> None:
+    rows = comparison(statistics_of(sums_of_image(np.full((2, 2, 3), 51, np.uint8))))
+    assert [row["of"] for row in rows][2:] == ["ImageNet", "the document's example"]
+    assert rows[0]["mean red"] == rows[1]["mean blue"] == pytest.approx(0.2)
+    assert rows[2]["std blue"] == 0.225
+    assert rows[3]["mean red"] == 0.91
