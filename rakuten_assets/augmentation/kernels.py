@@ -270,7 +270,7 @@ def add_noise(values: Any, draws: Any, levels: Any) -> None:
         levels: int16 (65536,), grey levels.
     """
     for i in range(values.size):
-        changed = _int(values[i]) + _int(levels[draws[i]])
+        changed: Any = _int(values[i]) + _int(levels[draws[i]])
         values[i] = np.uint8(_int(min(max(changed, 0), 255)))
 
 

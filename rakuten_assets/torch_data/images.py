@@ -120,7 +120,8 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
             raise AugmentationError("mixing, and a policy for each class, need labels; give `labels`")
         self.num_classes = 0 if self.labels is None else int(self.labels.max(initial=-1)) + 1
         # In shared memory, so that workers that are already running see a new epoch too.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = torch.zeros((), dtype=torch.int64)
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]
 
     @classmethod
     def from_storage(
@@ -187,7 +188,7 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
 
     def __getitem__(self, index: int | Visit) -> Any:
         visit = index if isinstance(index, Visit) else Visit(index, self.epoch)
-        place = self._place(visit.index)
+        place = self._place(visit.sample)
         pixels = self._augmented(place, visit.epoch, visit.repeat) if self._table.valid[place] else None
         mix = self._mix(place, visit) if pixels is not None else None
         partner = None

@@ -132,7 +132,7 @@ class ImageLoader:
         for batch in range(self._first, len(self)):
             part = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
             pairs = zip(chosen[part].tolist(), repeats[part].tolist(), strict=True)
-            yield [Visit(index, self.epoch, repeat) for index, repeat in pairs]
+            yield [Visit(sample, self.epoch, repeat) for sample, repeat in pairs]
 
 
 def training_loader(

@@ -15,16 +15,16 @@ from rakuten_assets.errors import AugmentationError
 
 
 class Visit(NamedTuple):
-    """One visit of a sample, as the data set is asked for it: the epoch travels with the index, because a worker
-    that lives on would not hear of a new one.
+    """One visit of a sample, as the data set is asked for it: the epoch travels with the sample's place, because a
+    worker that lives on would not hear of a new one.
 
     Attributes:
-        index: of the sample.
+        sample: its place in the data set.
         epoch: from 0.
         repeat: how often the sample came before in this epoch.
     """
 
-    index: int
+    sample: int
     epoch: int = 0
     repeat: int = 0
 
@@ -104,8 +104,8 @@ class EpochSampler:
 
     def __iter__(self) -> Iterator[Visit]:
         chosen, repeats = self.order.of_epoch(self.epoch)
-        for index, repeat in zip(chosen.tolist(), repeats.tolist(), strict=True):
-            yield Visit(index, self.epoch, repeat)
+        for sample, repeat in zip(chosen.tolist(), repeats.tolist(), strict=True):
+            yield Visit(sample, self.epoch, repeat)
 
 
 def weights_by_class(labels: ArrayLike) -> tuple[float, ...]:
