@@ -57,8 +57,8 @@ def render(pixels: Pixels, operations: Iterable[Operation]) -> Pixels:
 def warp(pixels: Pixels, operation: Warp) -> Pixels:
     """Resample as `operation` says; mirror images are copied, which gives the same bytes."""
     height, width = pixels.shape[:2]
-    if operation.elastic is None and (view := _mirrored(pixels, operation)) is not None:
-        return view.copy(order="C")
+    if operation.elastic is None and (mirrored := _mirrored(pixels, operation)) is not None:
+        return mirrored
     from rakuten_assets.augmentation import kernels
 
     field = _NO_FIELD if operation.elastic is None else displacement(operation.elastic, height, width)
@@ -101,13 +101,17 @@ def displacement(elastic: Elastic, height: int, width: int) -> NDArray[np.float3
 def _mirrored(pixels: Pixels, operation: Warp) -> Pixels | None:
     height, width = pixels.shape[:2]
     a, b, c, d, e, f, g, h, i = operation.matrix
-    if (b, d, g, h, i) != (0.0, 0.0, 0.0, 0.0, 1.0):
+    if (b, d, g, h, i) != (0.0, 0.0, 0.0, 0.0, 1.0) or (e, f) not in ((1.0, 0.0), (-1.0, height)):
         return None
-    across, down = (
-        {(1.0, 0.0): 1, (-1.0, width): -1}.get((a, c)),
-        {(1.0, 0.0): 1, (-1.0, height): -1}.get((e, f)),
-    )
-    return None if across is None or down is None else pixels[::down, ::across]
+    if (a, c) == (1.0, 0.0):
+        return pixels[:: int(e)].copy(order="C")
+    if (a, c) != (-1.0, width):
+        return None
+    from rakuten_assets.augmentation import kernels
+
+    result = np.empty_like(pixels)
+    kernels.mirror(pixels, e < 0, result)
+    return result
 
 
 def _remade(pixels: Pixels, operation: Warp | Blur | Recompress) -> Pixels:

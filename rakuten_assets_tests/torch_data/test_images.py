@@ -42,6 +42,22 @@ def test_a_sample_is_pillows_and_torchvisions(scanned: Scanned) -> None:
         assert isinstance(label, int)
 
 
+def test_images_that_have_the_size_already_do_not_share_memory(scanned: Scanned) -> None:
+    dataset = RakutenImageDataset(*scanned, side=500, normalisation=None, augment=LIGHT)
+    first = dataset[0][0]
+    before = first.clone()
+    assert not torch.equal(dataset[1][0], first)
+    assert torch.equal(first, before)
+    mixed = RakutenImageDataset(*scanned, side=500, normalisation=None, mix=MixUp())
+    plain = RakutenImageDataset(*scanned, side=500, normalisation=None)
+    drawn = mixed.options.mix.draw(38, 500, 500, seed=0, row=0, epoch=0)  # type: ignore[union-attr]
+    assert drawn is not None
+    expected = blended(
+        plain[0][0].permute(1, 2, 0).numpy(), plain[drawn.partner][0].permute(1, 2, 0).numpy(), drawn
+    )
+    assert np.array_equal(mixed[0][0].permute(1, 2, 0).numpy(), expected)
+
+
 def test_labels_are_those_of_the_table_of_labels(catalogue: Path, scanned: Scanned) -> None:
     codes = pd.read_csv(find_catalog(catalogue).y_train)["prdtypecode"]
     encoder = fit_label_encoder(codes)
