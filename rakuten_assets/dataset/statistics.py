@@ -12,20 +12,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.errors import ManifestError, StoreError, UndecodableImageError
+from rakuten_assets.errors import ManifestError, UndecodableImageError
+from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.progress import Progress
+from rakuten_assets.verdicts import Verdict
 
 Channels = tuple[float, float, float]
 Sums = tuple[int, int, int]
+
+TABLE_COLUMNS = [
+    "sha256", "pixels", "red", "green", "blue", "red_squares", "green_squares", "blue_squares",
+]  # fmt: skip
+"""Of what `channel_table` returns."""
 
 # Per-image figures are added in units of 2^-60: exact for every value above 2^-8, and off by 2^-61 below.
 _UNIT = 1 << 60
@@ -62,29 +70,6 @@ class ChannelSums:
             ),
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able; the numbers are larger than 64 bits."""
-        return {
-            name: list(map(str, value)) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> ChannelSums:
-        """What `as_dict` gave.
-
-        Raises:
-            StoreError: for anything else.
-        """
-        try:
-            sums = {
-                name: (int(stored[name][0]), int(stored[name][1]), int(stored[name][2]))
-                for name in ("values", "squares", "means", "deviations")
-            }
-            return cls(int(stored["images"]), int(stored["pixels"]), **sums)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise StoreError(f"these are no channel sums ({error!r}); compute them again") from None
-
 
 @dataclass(frozen=True)
 class ChannelStatistics:
@@ -104,61 +89,64 @@ class ChannelStatistics:
     image_std: Channels
 
 
-def sums_of_image(pixels: NDArray[np.uint8]) -> ChannelSums:
-    """The sums of one image, uint8 (h, w, 3)."""
-    # Compiled, and so not at start-up.
-    from rakuten_assets.dataset.statistics_kernels import channel_sums
-
-    count = pixels.shape[0] * pixels.shape[1]
-    if not count:
-        raise ManifestError("an image without pixels has no mean")
-    found = np.zeros(6, np.int64)
-    channel_sums(np.ascontiguousarray(pixels).reshape(-1), found)
-    values, squares = found[:3].tolist(), found[3:].tolist()
-    means = [_UNIT * total // (255 * count) for total in values]
-    deviations = [
-        round(_UNIT * (math.sqrt(count * square - total * total) / (255.0 * count)))
-        for total, square in zip(values, squares, strict=True)
-    ]
-    return ChannelSums(1, count, _three(values), _three(squares), _three(means), _three(deviations))
-
-
-def sums_of_files(
+def channel_table(
     files: Sequence[Path | UPath],
+    sha256: Sequence[str],
     limits: DecodeLimits,
     workers: int = 1,
+    known: pd.DataFrame | None = None,
     progress: Progress | None = None,
-) -> ChannelSums:
-    """The sums of image files that decode whole, in one pass; no more than one image a worker is held.
+) -> pd.DataFrame:
+    """What each image adds to the statistics, in one pass over files that decode whole.
 
     Args:
         files: of rows that the scan found whole.
+        sha256: of each file as it was scanned, hexadecimal.
         limits: what the decoder refuses.
-        workers: threads.
+        workers: threads; each holds one image at a time.
+        known: an earlier table. An image of the same bytes is not decoded again.
         progress: told of every finished file.
 
+    Returns:
+        One row a file, in order: sha256, then whole numbers: pixels, the sums of red, green and blue, and of their
+        squares.
+
     Raises:
-        ManifestError: for a file that is gone or damaged since the scan, naming it.
+        ManifestError: for a file that is gone, changed or damaged since the scan, naming it.
     """
-
-    def of_part(part: Sequence[Path | UPath]) -> ChannelSums:
-        total = ChannelSums()
-        for file in part:
-            total += sums_of_image(_decoded(file, limits))
-        return total
-
-    parts = [files[start : start + _FILES_AT_A_TIME] for start in range(0, len(files), _FILES_AT_A_TIME)]
-    total = ChannelSums()
+    rows: dict[str, tuple[int, ...]] = {}
+    if known is not None and set(TABLE_COLUMNS) <= set(known.columns):
+        found = known[TABLE_COLUMNS].itertuples(index=False, name=None)
+        rows = {digest: tuple(numbers) for digest, *numbers in found}
+    wanted = {digest: file for digest, file in zip(sha256, files, strict=True) if digest not in rows}
+    if progress is not None:
+        progress.advance(len(files) - len(wanted))
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="statistics") as pool:
         try:
-            for sums in pool.map(of_part, parts):
-                total += sums
+            work = pool.map(lambda item: _sums_of_file(item[1], item[0], limits), wanted.items())
+            for digest, numbers in zip(wanted, work, strict=True):
+                rows[digest] = numbers
                 if progress is not None:
-                    progress.advance(sums.images)
+                    progress.advance()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    table = pd.DataFrame([rows[digest] for digest in sha256], columns=TABLE_COLUMNS[1:], dtype="int64")
+    table.insert(0, "sha256", pd.Series(sha256, dtype="str"))
+    return table
+
+
+def sums_of_table(table: pd.DataFrame) -> ChannelSums:
+    """The sums of all rows of a table as from `channel_table`."""
+    total = ChannelSums()
+    for numbers in table[TABLE_COLUMNS[1:]].itertuples(index=False, name=None):
+        total += _sums_of_numbers(tuple(map(int, numbers)))
     return total
+
+
+def sums_of_image(pixels: NDArray[np.uint8]) -> ChannelSums:
+    """The sums of one image, uint8 (h, w, 3)."""
+    return _sums_of_numbers(_numbers(pixels))
 
 
 def statistics_of(sums: ChannelSums) -> ChannelStatistics:
@@ -199,14 +187,56 @@ def comparison(statistics: ChannelStatistics) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-_FILES_AT_A_TIME = 32
+def table_covers(table: pd.DataFrame, sha256: Sequence[str]) -> Verdict:
+    """Whether a table holds one row for each of these images, in order."""
+    holds = table["sha256"].tolist() == list(sha256) and bool((table["pixels"] > 0).all())
+    return Verdict(
+        "one_row_a_whole_image",
+        holds,
+        f"{len(table):,} rows for {len(sha256):,} train images that decode whole",
+    )
 
 
-def _decoded(file: Path | UPath, limits: DecodeLimits) -> NDArray[np.uint8]:
+def statistics_plausible(statistics: ChannelStatistics, images: int) -> Verdict:
+    """Whether statistics are of so many images, and no channel is constant: one could not divide by its deviation."""
+    constant = min(statistics.pixel_std) <= 0
+    said = f"of {statistics.images:,} images, {images:,} expected"
+    return Verdict(
+        "statistics_cover_the_rows",
+        statistics.images == images and not constant,
+        f"{said}; a channel is constant" if constant else said,
+    )
+
+
+def _numbers(pixels: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Pixels, sums and sums of squares, in the order of the table."""
+    # Compiled, and so not at start-up.
+    from rakuten_assets.dataset.statistics_kernels import channel_sums
+
+    found = np.zeros(6, np.int64)
+    channel_sums(np.ascontiguousarray(pixels).reshape(-1), found)
+    return (pixels.shape[0] * pixels.shape[1], *found.tolist())
+
+
+def _sums_of_numbers(numbers: tuple[int, ...]) -> ChannelSums:
+    count, values, squares = numbers[0], _three(numbers[1:4]), _three(numbers[4:])
+    if count < 1:
+        raise ManifestError("an image without pixels has no mean")
+    means = [_UNIT * total // (255 * count) for total in values]
+    deviations = [
+        round(_UNIT * (math.sqrt(count * square - total * total) / (255.0 * count)))
+        for total, square in zip(values, squares, strict=True)
+    ]
+    return ChannelSums(1, count, values, squares, _three(means), _three(deviations))
+
+
+def _sums_of_file(file: Path | UPath, sha256: str, limits: DecodeLimits) -> tuple[int, ...]:
     try:
         with file.open("rb") as opened:
             content = opened.read(limits.max_file_bytes + 1)
-        return decode_rgb(content, limits)
+        if sha256_of_bytes(content) != sha256:
+            raise ManifestError(f"{file} has changed since the scan; scan the images again")
+        return _numbers(decode_rgb(content, limits))
     except (OSError, UndecodableImageError) as error:
         said = getattr(error, "strerror", None) or error
         raise ManifestError(

@@ -16,7 +16,7 @@ from rakuten_assets_tests.augmentation.pictures import smooth
 
 
 def test_it_has_every_transform() -> None:
-    kinds = {getattr(augmentation, name) for name in augmentation.__all__}
+    kinds = [getattr(augmentation, name) for name in augmentation.__all__]
     transforms = {kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Transform)}
     assert {type(one) for one in TRANSFORMS} == transforms - {Transform, Policy, augmentation.OneOf}
 

@@ -171,10 +171,7 @@ def test_compression_is_a_jpeg_of_that_quality() -> None:
             pillows = np.asarray(image)
         ours = render(picture, [Recompress(quality)])
         # Two encoders of one standard round apart; what a quality costs is the same.
-        assert (
-            np.abs(ours.astype(int) - pillows).mean()
-            < 0.1 * np.abs(pillows.astype(int) - picture).mean() + 0.5
-        )
+        assert np.abs(ours.astype(int) - pillows).mean() < 1
         assert _rms(ours, picture) == pytest.approx(_rms(pillows, picture), rel=0.03)
 
 

@@ -6,6 +6,7 @@ from functools import reduce
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,14 +14,19 @@ from numpy.typing import NDArray
 
 from rakuten_assets.dataset.statistics import (
     IMAGENET,
+    TABLE_COLUMNS,
     ChannelSums,
+    channel_table,
     comparison,
     statistics_of,
-    sums_of_files,
+    statistics_plausible,
     sums_of_image,
+    sums_of_table,
+    table_covers,
 )
-from rakuten_assets.errors import ManifestError, StoreError
+from rakuten_assets.errors import ManifestError
 from rakuten_assets.extraction.networks.backbones import IMAGENET_MEAN, IMAGENET_STD
+from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
 
@@ -58,7 +64,6 @@ def test_order_and_shards_do_not_show(random: object, shards: int) -> None:
     random.shuffle(sums)  # type: ignore[attr-defined]
     parts = [sum(sums[shard::shards], ChannelSums()) for shard in range(shards)]
     assert sum(reversed(parts), ChannelSums()) == expected
-    assert ChannelSums.from_dict(expected.as_dict()) == expected
 
 
 def test_a_large_image_does_not_overflow() -> None:
@@ -78,32 +83,46 @@ def test_many_images_lose_no_bit() -> None:
     assert statistics_of(sums).pixel_std == pytest.approx([0.5 / 255] * 3, rel=1e-14)
 
 
-def test_files_are_decoded_whatever_the_number_of_workers(tmp_path: Path) -> None:
-    files = []
-    for number in range(40):
+def test_files_are_decoded_once_whatever_the_number_of_workers(tmp_path: Path) -> None:
+    files, digests = [], []
+    for number in range(24):
         file = tmp_path / f"{number}.jpg"
         file.write_bytes(encoded(smooth(50 + number, 60, number)))
         files.append(file)
-    one, several = sums_of_files(files, LIMITS, 1), sums_of_files(files, LIMITS, 3)
-    assert one == several
-    assert one == sum((sums_of_image(pillow_rgb(file.read_bytes())) for file in files), ChannelSums())
-    files[3].write_bytes(files[3].read_bytes()[:200])
-    with pytest.raises(ManifestError, match=r"3\.jpg cannot be used: truncated"):
-        sums_of_files(files, LIMITS, 2)
-    with pytest.raises(ManifestError, match=r"gone\.jpg cannot be used: No such file"):
-        sums_of_files([tmp_path / "gone.jpg"], LIMITS)
+        digests.append(sha256_of_bytes(file.read_bytes()))
+    one, several = channel_table(files, digests, LIMITS, 1), channel_table(files, digests, LIMITS, 3)
+    pd.testing.assert_frame_equal(one, several)
+    expected = sum((sums_of_image(pillow_rgb(file.read_bytes())) for file in files), ChannelSums())
+    assert sums_of_table(one) == expected
+    stored = tmp_path / "table.parquet"
+    one.to_parquet(stored)
+    for file in files[:20]:
+        file.unlink()
+    again = channel_table(files, digests, LIMITS, 2, known=pd.read_parquet(stored).iloc[:20])
+    pd.testing.assert_frame_equal(again, one)
+    with pytest.raises(ManifestError, match=r"0\.jpg cannot be used: No such file"):
+        channel_table(files, digests, LIMITS, known=one.iloc[1:])
+    digests[21] = "0" * 64
+    with pytest.raises(ManifestError, match=r"21\.jpg has changed since the scan"):
+        channel_table(files, digests, LIMITS, known=one.iloc[:20])
 
 
-def test_no_image_and_no_sums_are_refused() -> None:
+def test_no_image_is_refused() -> None:
     with pytest.raises(ManifestError, match="no image decodes whole"):
-        statistics_of(ChannelSums())
-    for stored in (
-        {},
-        {**ChannelSums().as_dict(), "values": ["1"]},
-        {**ChannelSums().as_dict(), "pixels": "x"},
-    ):
-        with pytest.raises(StoreError, match="no channel sums"):
-            ChannelSums.from_dict(stored)
+        statistics_of(sums_of_table(channel_table([], [], LIMITS)))
+    with pytest.raises(ManifestError, match="without pixels"):
+        sums_of_image(np.zeros((0, 5, 3), np.uint8))
+
+
+def test_verdicts_see_what_is_missing() -> None:
+    one = statistics_of(sums_of_image(pictures()[0]))
+    assert statistics_plausible(one, 1).passed
+    assert statistics_plausible(one, 2).stops
+    assert "constant" in statistics_plausible(statistics_of(sums_of_image(pictures()[4])), 1).summary
+    table = pd.DataFrame([("ab", *range(1, 8)), ("cd", *range(1, 8))], columns=TABLE_COLUMNS)
+    assert table_covers(table, ["ab", "cd"]).passed
+    assert table_covers(table, ["cd", "ab"]).stops
+    assert table_covers(table, ["ab"]).stops
 
 
 def test_they_are_shown_beside_imagenets_and_the_documents() -> None:
