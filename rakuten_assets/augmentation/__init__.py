@@ -1,8 +1,8 @@
 """Augmentations whose result depends on (seed, policy, row, epoch) and on nothing else.
 
 from rakuten_assets.augmentation import MEDIUM
-MEDIUM(image)                                    as a transform of torchvision.transforms.v2
-MEDIUM.augment(image, seed=0, row=17, epoch=3)   the same bytes in any worker, batch, order or resumed run
+MEDIUM(image)  # as a transform of torchvision.transforms.v2
+MEDIUM.augment(image, seed=0, row=17, epoch=3)  # the same bytes in any worker, batch, order or resumed run
 """
 
 from rakuten_assets.augmentation.colour import BrightnessContrast, Gamma, HueSaturationValue, ToGrey

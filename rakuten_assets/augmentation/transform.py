@@ -1,7 +1,7 @@
 """What every augmentation is: a value that draws operations, called like a transform of `torchvision.transforms.v2`.
 
-transform(image)                            numbers from torch's global generator, as v2's own transforms
-transform.augment(image, seed=0, row=17, epoch=3)     the same result for the same arguments, always
+transform(image)  # numbers from torch's global generator, as v2's own transforms
+transform.augment(image, seed=0, row=17, epoch=3)  # the same result for the same arguments, always
 """
 
 from __future__ import annotations

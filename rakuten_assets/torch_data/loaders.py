@@ -1,9 +1,9 @@
 """Batches for training and for validation, on worker processes, resumable in the middle of an epoch.
 
 loader = training_loader(dataset, batch_size=32, workers=2)
-for images, labels in loader:                 an epoch; the next loop is the next epoch
+for images, labels in loader:  # an epoch; the next loop is the next epoch
     ... torch.save({"loader": loader.state_dict(), ...}, path)
-loader.load_state_dict(state)                 the next loop goes on after the last batch that was handed out
+loader.load_state_dict(state)  # the next loop goes on after the last batch that was handed out
 """
 
 from __future__ import annotations
