@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.augmentation.pictures import as_pixels
+from rakuten_assets.dataset.statistics import IMAGENET_MEAN, IMAGENET_STD
 from rakuten_assets.errors import AugmentationError
-from rakuten_assets.extraction.networks.backbones import IMAGENET_MEAN, IMAGENET_STD
 from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
 
 Channels = tuple[float, float, float]

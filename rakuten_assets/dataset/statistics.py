@@ -38,7 +38,8 @@ TABLE_COLUMNS = [
 # Per-image figures are added in units of 2^-60: exact for every value above 2^-8, and off by 2^-61 below.
 _UNIT = 1 << 60
 
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 DOCUMENT_EXAMPLE = {"mean": (0.91, 0.89, 0.87), "std": (0.18, 0.20, 0.22)}
 """What the project's document gives as an example for this data set, without saying how it was computed."""
 
@@ -176,7 +177,7 @@ def comparison(statistics: ChannelStatistics) -> list[dict[str, Any]]:
     rows = [
         ("these images, all pixels", statistics.pixel_mean, statistics.pixel_std),
         ("these images, mean over images", statistics.image_mean, statistics.image_std),
-        ("ImageNet", IMAGENET["mean"], IMAGENET["std"]),
+        ("ImageNet", IMAGENET_MEAN, IMAGENET_STD),
         ("the document's example", DOCUMENT_EXAMPLE["mean"], DOCUMENT_EXAMPLE["std"]),
     ]
     names = ("red", "green", "blue")

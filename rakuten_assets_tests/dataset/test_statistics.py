@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torchvision.models import EfficientNet_B0_Weights
 
 from rakuten_assets.dataset.statistics import (
-    IMAGENET,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     TABLE_COLUMNS,
     ChannelSums,
     channel_table,
@@ -25,7 +27,6 @@ from rakuten_assets.dataset.statistics import (
     table_covers,
 )
 from rakuten_assets.errors import ManifestError
-from rakuten_assets.extraction.networks.backbones import IMAGENET_MEAN, IMAGENET_STD
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
@@ -129,6 +130,7 @@ def test_they_are_shown_beside_imagenets_and_the_documents() -> None:
     rows = comparison(statistics_of(sums_of_image(np.full((2, 2, 3), 51, np.uint8))))
     assert [row["of"] for row in rows][2:] == ["ImageNet", "the document's example"]
     assert rows[0]["mean red"] == rows[1]["mean blue"] == pytest.approx(0.2)
-    assert (IMAGENET["mean"], IMAGENET["std"]) == (IMAGENET_MEAN, IMAGENET_STD)
+    published = EfficientNet_B0_Weights.IMAGENET1K_V1.transforms()
+    assert (list(IMAGENET_MEAN), list(IMAGENET_STD)) == (published.mean, published.std)
     assert rows[2]["std blue"] == 0.225
     assert rows[3]["mean red"] == 0.91
