@@ -73,6 +73,7 @@ def _scan(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
+<<<<<<< HEAD
 def _head(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     import numpy as np
 
@@ -86,6 +87,15 @@ def _head(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
         features, labels = head.synthetic_features(options.n, options.dimensions)
     rows = head.measure(features, labels, np.arange(len(labels)), options.rounds)
     print(head.report(rows))
+=======
+def _loader(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import loader
+
+    files = _images(options, work)[: options.n]
+    rows = loader.compare(files, options.workers, options.rounds)
+    print(f"{len(files):,} images, {options.workers} workers, batches of 32")
+    print(markdown_table(rows, loader.COLUMNS))
+>>>>>>> augment
     return rows
 
 
@@ -188,6 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("extraction", "extraction beside the document's loop and a DataLoader", _extraction, 300, 3)
     command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
+    command = add("loader", "the training loader beside a plain DataLoader of torchvision", _loader, 512, 5)
+    command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command = add("integrity", "the integrity report beside cleanvision", _integrity, 2000, 2)
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
     command = add(
