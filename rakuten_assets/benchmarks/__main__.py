@@ -73,7 +73,6 @@ def _scan(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
-<<<<<<< HEAD
 def _head(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     import numpy as np
 
@@ -87,7 +86,9 @@ def _head(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
         features, labels = head.synthetic_features(options.n, options.dimensions)
     rows = head.measure(features, labels, np.arange(len(labels)), options.rounds)
     print(head.report(rows))
-=======
+    return rows
+
+
 def _loader(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     from rakuten_assets.benchmarks import loader
 
@@ -95,7 +96,6 @@ def _loader(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     rows = loader.compare(files, options.workers, options.rounds)
     print(f"{len(files):,} images, {options.workers} workers, batches of 32")
     print(markdown_table(rows, loader.COLUMNS))
->>>>>>> augment
     return rows
 
 
