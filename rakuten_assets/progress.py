@@ -43,7 +43,7 @@ class Progress:
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
         self._log = log
-        self._terminal = log is None and sys.stderr.isatty()
+        self._terminal = log is None and sys.stderr is not None and sys.stderr.isatty()
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Progress:

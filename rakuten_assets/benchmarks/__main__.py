@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
+from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.machine import machine_summary, usable_cores
 from rakuten_assets.synthetic import generate_catalog
@@ -192,4 +193,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -1,7 +1,7 @@
 """`python -m rakuten_assets.integrity DIR --out DIR`: the integrity report of any folder of images.
 
-Exit status: 0 when the report was written, whatever it says; 1 with `--fail-on` when that is found; 2 when there is
-nothing to report on (a missing folder, a wrong argument).
+Exit status: 0 when the report was written, whatever it says; 1 with `--fail-on` when that is found, and only then; 2
+when there is nothing to report on (a missing folder, a wrong argument); 70 for a defect of the program.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
 
 if TYPE_CHECKING:
@@ -212,4 +213,4 @@ def _refuse(message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

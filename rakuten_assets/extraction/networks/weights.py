@@ -72,7 +72,7 @@ def resolve_weights(settings: Settings) -> WeightsSource:
     if name == SEEDED:
         return _seeded(spec)
     if name.endswith(SUFFIXES) or os.sep in name:
-        path = Path(name).expanduser()
+        path = _expanded(name, "RAKUTEN_WEIGHTS")
         digest = _sha256_of_weights(path, f"RAKUTEN_WEIGHTS={name}")
         _check_published_name(path, digest, spec)
         return WeightsSource("file", name, path, f"sha256:{digest}")
@@ -83,7 +83,17 @@ def checkpoint_folder() -> Path:
     """Where torch keeps downloaded weights (`torch.hub.get_dir()`, without importing torch)."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")  # noqa: PTH118 - "~" is expanded below
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return _expanded(home, "TORCH_HOME") / "hub" / "checkpoints"
+
+
+def _expanded(name: str, variable: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # A container's user often has neither HOME nor an entry in the list of users.
+        raise WeightsError(
+            f"weights are looked for in {name}, but this user has no home folder: set RAKUTEN_WEIGHTS to the path of a "
+            f"weights file{', or TORCH_HOME to a folder' if variable == 'TORCH_HOME' else ''}"
+        ) from None
 
 
 def _seeded(spec: BackboneSpec) -> WeightsSource:
