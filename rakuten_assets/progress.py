@@ -62,6 +62,10 @@ class Progress:
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
+    def leave_out(self, seconds: float) -> None:
+        """Take time that went into something else, as the conversion of a model, out of the rate."""
+        self._started += seconds
+
     def advance(self, count: int = 1) -> None:
         """Count `count` more items as finished."""
         self.done += count

@@ -187,6 +187,7 @@ def _features(
             verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
             context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
             reports.append(report)
+            progress.leave_out(report.waited)
             progress.advance(len(rows))
         context.log.info(f"{split} features: {outcome(reports)}")
         version = content_digest(*(shard.content for shard in made.values()))
