@@ -24,6 +24,7 @@ import dagster as dg
 from rakuten_assets import errors
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.files import is_local
 from rakuten_assets.settings import Settings
 
 _COMMANDS = ("dagster", "dg", "dagster-daemon", "dagster-webserver")
@@ -200,7 +201,9 @@ def _without_class(message: str) -> str:
 
 
 def _no_room(message: str) -> str:
+    storage = Settings.load().storage
+    place = Path(storage).absolute() if is_local(storage) else storage
     return (
         f"{message}: this user cannot write there, or the disk is full. Free space, correct the permissions, or set "
-        "RAKUTEN_STORAGE to another folder; what was stored before is intact"
+        f"RAKUTEN_STORAGE (now {place}) to another folder; what was stored before is intact"
     )

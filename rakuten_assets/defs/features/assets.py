@@ -13,6 +13,7 @@ from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
 from rakuten_assets.defs.features.metadata import (
+    document_metadata,
     extraction_metadata,
     extractor_metadata,
     matrix_metadata,
@@ -20,7 +21,6 @@ from rakuten_assets.defs.features.metadata import (
 )
 from rakuten_assets.defs.features.names import matrix_file
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
 from rakuten_assets.extraction.document import (
@@ -150,9 +150,9 @@ def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.Asset
         result = dg.MaterializeResult(
             value=document,
             metadata={
+                **document_metadata(document),
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 "document": dg.MetadataValue.json(document),
-                "quarantined": table(pd.DataFrame(document["quarantined"]).reset_index()),
             },
             data_version=dg.DataVersion(content_version(document)),
         )

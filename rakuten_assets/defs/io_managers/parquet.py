@@ -24,9 +24,11 @@ class ParquetIOManager(FileIOManager):
             raise StoreError(f"{own}: a pandas.DataFrame is stored here, not a {type(value).__name__}")
         target = published or own
         write_table(target, value)
+        size = target.stat().st_size
         return {
             "path": dg.MetadataValue.path(str(target)),
-            "size": human_bytes(target.stat().st_size),
+            "size": human_bytes(size),
+            "bytes": size,
             "dagster/row_count": len(value),
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(str(name), str(dtype)) for name, dtype in value.dtypes.items()]
