@@ -1,6 +1,7 @@
 """The one partitions definition, shared by train and test, and the commands that rebuild shards."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -10,11 +11,24 @@ from rakuten_assets.errors import ManifestError
 LOCATION = "rakuten_assets.definitions"
 
 
+class UnknownShardError(ManifestError, dg.DagsterUnknownPartitionError):
+    """A partition key that is not a shard; also Dagster's own error, which its commands expect."""
+
+
 class ShardPartitions(dg.StaticPartitionsDefinition):
-    """Shards "00", "01", ...; a reversed range is refused, where Dagster would quietly select no shard at all."""
+    """Shards "00", "01", ...; a key that is none is refused with the right spelling, and so is a reversed range, for
+    which Dagster would quietly select no shard at all."""
 
     def __init__(self, count: int) -> None:
         super().__init__(shard_keys(count))
+
+    def validate_partition_key(self, partition_key: str, context: Any) -> None:
+        keys = list(self.get_partition_keys())
+        if partition_key not in keys:
+            raise UnknownShardError(
+                f"{partition_key!r} is not one of the {len(keys)} shards, {keys[0]} to {keys[-1]}: "
+                f"{_right_spelling(partition_key, keys)}"
+            )
 
     def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
         start, end = partition_key_range.start, partition_key_range.end
@@ -46,6 +60,20 @@ def rebuild_commands(asset: str, partitions: Iterable[str], all_partitions: Sequ
         f"{command} --partition {first}" if first == last else f"{command} --partition-range {first}...{last}"
         for first, last in _neighbours(sorted(partitions), all_partitions)
     ]
+
+
+def _right_spelling(given: str, keys: Sequence[str]) -> str:
+    """
+    >>> _right_spelling("3", ["00", "01", "02", "03"])
+    'write 03'
+    """
+    number = given.strip()
+    if number.isdecimal() and int(number) < len(keys):
+        return f"write {keys[int(number)]}"
+    whole = f"all of them are --partition-range {keys[0]}...{keys[-1]}"
+    if "." in given or "-" in given or "," in given:
+        return f"a range is written --partition-range FIRST...LAST; {whole}"
+    return f"{whole}, one is --partition {keys[0]}"
 
 
 def _neighbours(chosen: Sequence[str], keys: Sequence[str]) -> list[tuple[str, str]]:

@@ -50,6 +50,7 @@ class FakeReport:
     deduplicated: int = 0
     invalid: int = 0
     seconds: float = 0.01
+    waited: float = 0.0
 
 
 class FakeExtractor:

@@ -90,7 +90,11 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
                 scan = scan_images(files, limits, settings.threads or usable_cores(), known, progress)
                 scanned[key] = pd.concat([rows, scan[SCAN_COLUMNS].reset_index(drop=True)], axis=1)
                 verdicts[key] = scan_verdicts(
-                    scanned[key], rows, settings.unreadable_warn, settings.unreadable_fail
+                    scanned[key],
+                    rows,
+                    settings.unreadable_warn,
+                    settings.unreadable_fail,
+                    folder.seen_elsewhere,
                 )
                 metadata = scan_metadata(scanned[key], time.perf_counter() - started, folder)
                 context.add_asset_metadata(metadata, partition_key=key)

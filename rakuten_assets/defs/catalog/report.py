@@ -8,7 +8,7 @@ import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
 from rakuten_assets.defs.catalog.checks import GROUP_CHECKS, REPORT_CHECKS
-from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadata
+from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadata, with_findings
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import publish
 from rakuten_assets.integrity.validation import (
@@ -101,4 +101,5 @@ def integrity_report(
         odd=settings.odd_warn,
         drift=settings.drift_warn,
     )
-    yield from publish(context, result, report_verdicts(report.summary, limits))
+    verdicts = with_findings(report_verdicts(report.summary, limits), report, written)
+    yield from publish(context, result, verdicts)

@@ -13,13 +13,13 @@ from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
 from rakuten_assets.defs.features.metadata import (
+    document_metadata,
     extraction_metadata,
     extractor_metadata,
     matrix_metadata,
     outcome,
 )
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
 from rakuten_assets.extraction.document import (
@@ -170,9 +170,9 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         result = dg.MaterializeResult(
             value=document,
             metadata={
+                **document_metadata(document),
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 "document": dg.MetadataValue.json(document),
-                "quarantined": table(pd.DataFrame(document["quarantined"]).reset_index()),
             },
             data_version=dg.DataVersion(content_version(document)),
         )
@@ -213,6 +213,7 @@ def _features(
             verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
             context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
             reports.append(report)
+            progress.leave_out(report.waited)
             progress.advance(len(rows))
         context.log.info(f"{what}: {outcome(reports)}")
         version = content_digest(*(shard.content for shard in made.values()))

@@ -103,10 +103,10 @@ class FileIOManager(dg.IOManager):
             )
 
     def load_input(self, context: dg.InputContext) -> Any:
-        if not context.has_asset_partitions:
+        keys = _partitions(context)
+        if keys is None:
             with self._told_clearly(context, None):
                 return self.read(*self._files(context, None))
-        keys = sorted(context.asset_partition_keys)
         self._refuse_missing(context, keys)
         values = {}
         for key in keys:
@@ -150,6 +150,16 @@ class FileIOManager(dg.IOManager):
 
 def _name(context: dg.InputContext | dg.OutputContext, partition: str | None) -> str:
     return context.asset_key.to_user_string() + (f", partition {partition}" if partition else "")
+
+
+def _partitions(context: dg.InputContext) -> list[str] | None:
+    """The partitions to load, None for an asset without; all of them where none is named, as by `load_asset_value`."""
+    if context.has_asset_partitions:
+        return sorted(context.asset_partition_keys)
+    try:
+        return list(context.asset_partitions_def.get_partition_keys())
+    except dg.DagsterInvariantViolationError:
+        return None
 
 
 def _values_by_partition(

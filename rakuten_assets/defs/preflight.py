@@ -1,0 +1,40 @@
+"""What a run needs, looked at before its first step: minutes of scanning end in no error that could be told at once."""
+
+from collections.abc import Collection, Mapping
+
+from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.defs.features.names import shards_asset
+from rakuten_assets.errors import ManifestError
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage import Storage, claimed
+
+_FEATURES = tuple(shards_asset(split) for split in SPLITS)
+_BY_SHARD = ("image_scan", *_FEATURES)
+_PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
+
+
+def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str]) -> None:
+    """Refuse a run that would fail later: shards that nobody named, a storage that cannot be written, no weights.
+
+    Args:
+        steps: names of the assets that the run makes.
+        tags: the run's, which hold its partitions.
+
+    Raises:
+        RakutenAssetsError: the one that the failing step would raise.
+    """
+    by_shard = [step for step in _BY_SHARD if step in steps]
+    if by_shard and not any(tags.get(tag) for tag in _PARTITION_TAGS):
+        keys = shard_keys(settings.shards)
+        raise ManifestError(
+            f"{', '.join(by_shard)}: split into {len(keys)} shards, and this run names none. In the interface choose "
+            f"them when you materialise; at a terminal: dagster asset materialize -m rakuten_assets.definitions "
+            f"--select '*' --partition-range {keys[0]}...{keys[-1]}"
+        )
+    claimed(Storage(settings.storage, settings.shards))
+    if any(step in steps for step in _FEATURES):
+        # It reads the file's digest; it loads no library.
+        from rakuten_assets.extraction.networks.weights import resolve_weights
+
+        resolve_weights(settings)
