@@ -19,6 +19,7 @@ _MOST_TILES = 27
 _MOST_SHEETS, _MOST_SHEET_TILES = 4, 8
 
 if TYPE_CHECKING:
+    from rakuten_assets.integrity.reading.shards import ScannedShard
     from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 
@@ -39,13 +40,15 @@ def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder) -> dict[str
     }
 
 
-def scan_metadata(scanned: pd.DataFrame, seconds: float, folder: CatalogFolder) -> dict[str, Any]:
+def scan_metadata(scan: "ScannedShard", folder: CatalogFolder) -> dict[str, Any]:
     """Counts by status and reason, throughput, and the images that something is remarked on."""
+    scanned, seconds = scan.table, scan.seconds
     outcomes = scanned.groupby(["split", "status", "reason"]).size().rename("images").reset_index()
     remarkable = scanned[scanned["reason"] != ""]
     metadata: dict[str, Any] = {
         "images": len(scanned),
         "readable": int((scanned["status"] == "ok").sum()),
+        "decoded": scan.measured,
         "bytes": human_bytes(int(scanned["bytes"].sum())),
         "duration": human_duration(seconds),
         "throughput": f"{human_count(round(len(scanned) / max(seconds, 1e-9)))} images/s",

@@ -189,13 +189,11 @@ def _features(
             reports.append(report)
             progress.advance(len(rows))
         context.log.info(f"{split} features: {outcome(reports)}")
-        version = content_digest(*(shard.content for shard in made.values()))
         result = dg.MaterializeResult(
-            value=made,
-            metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe()),
-            data_version=dg.DataVersion(version),
+            value=made, metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
         )
-        yield from publish(context, result, verdicts)
+        versions = {key: shard.content for key, shard in made.items()}
+        yield from publish(context, result, verdicts, versions=versions)
 
 
 def _matrix(

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar, get_origin
 
 import dagster as dg
@@ -14,6 +15,19 @@ from rakuten_assets.storage import Storage
 
 PUBLISHED_AS = "published_as"
 """Definition metadata of an asset whose file is published: its name in `outputs/`."""
+
+_ROWS, _ROWS_OF_A_PARTITION = "dagster/row_count", "dagster/partition_row_count"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stands for a partition's value that `FileIOManager.store` has written before the end of its step.
+
+    Attributes:
+        metadata: what is to be said of the stored file.
+    """
+
+    metadata: Mapping[str, Any]
 
 
 class FileIOManager(dg.IOManager):
@@ -58,20 +72,30 @@ class FileIOManager(dg.IOManager):
         except (FileNotFoundError, StoreError):
             return None
 
+    def store(self, asset: str, partition: str, value: Any) -> Stored:
+        """Store a partition's value now: what is killed later keeps it. The step hands over what this returns.
+
+        Raises:
+            StoreError: if it cannot be written; what was stored before is intact.
+        """
+        return Stored(
+            self._write(f"{asset}, partition {partition}", value, self.own_file([asset], partition))
+        )
+
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         partitions = sorted(context.asset_partition_keys) if context.has_asset_partitions else None
         values = _values_by_partition(context, partitions, obj)
         # Every name is looked at before the first file is written.
         targets = {partition: self._files(context, partition) for partition in values}
-        described = {}
-        for partition, value in values.items():
-            try:
-                described[partition] = self.write(value, *targets[partition])
-            except OSError as error:
-                raise StoreError(
-                    f"{_name(context, partition)}: {targets[partition][1] or targets[partition][0]} cannot be written: "
-                    f"{error}. What was stored before is intact; mend that and run again"
-                ) from error
+        described = {
+            partition: dict(value.metadata)
+            if isinstance(value, Stored)
+            else self._write(_name(context, partition), value, *targets[partition])
+            for partition, value in values.items()
+        }
+        for partition, metadata in described.items():
+            if partition is not None and _ROWS in metadata:
+                metadata[_ROWS_OF_A_PARTITION] = metadata.pop(_ROWS)
         if len(described) == 1:
             context.add_output_metadata(next(iter(described.values())))
             return
@@ -79,6 +103,15 @@ class FileIOManager(dg.IOManager):
             context.step_context.add_asset_metadata(
                 metadata, asset_key=context.asset_key, partition_key=partition
             )
+
+    def _write(self, name: str, value: Any, own: UPath, published: UPath | None = None) -> dict[str, Any]:
+        try:
+            return self.write(value, own, published)
+        except OSError as error:
+            raise StoreError(
+                f"{name}: {published or own} cannot be written: {error}. What was stored before is intact; mend that "
+                "and run again"
+            ) from error
 
     def load_input(self, context: dg.InputContext) -> Any:
         if not context.has_asset_partitions:

@@ -38,7 +38,7 @@ class FeatureShardIOManager(NpyIOManager):
                 "fingerprint": dict(value.fingerprint),
             },
         )
-        return describe_array(record, own)
+        return {**describe_array(record, own), "dagster/row_count": len(value.rows)}
 
     def read(self, own: UPath, published: UPath | None) -> FeatureShard:
         content = read_record(own)

@@ -304,10 +304,8 @@ def test_an_interrupt_ends_the_scan_and_its_threads(
         return original(path, limits)
 
     monkeypatch.setattr(scan, "read_image_file", counting)
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         scan_images(many * 100, LIMITS, workers=2)
-    assert time.monotonic() - started < 2
     assert len(read) < len(many) * 100
     assert not scan_threads()
 
