@@ -42,7 +42,7 @@ def build_defs(
     ['catalog', 'everything', 'features', 'labels']
     """
     chosen = settings or Settings.load()
-    shards = ShardPartitions(chosen.shards)
+    shards = ShardPartitions(chosen.shards, chosen.shards_per_run)
     jobs = build_jobs()
     return dg.Definitions(
         assets=[

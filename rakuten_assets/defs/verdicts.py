@@ -83,7 +83,11 @@ def _own_versions(
     """The run's materialisations of these partitions once more, each with its own data version."""
     for record in _newest_records(context, list(versions)):
         materialization = record.asset_materialization
-        if record.run_id != context.run.run_id or materialization is None or materialization.partition is None:
+        if (
+            record.run_id != context.run.run_id
+            or materialization is None
+            or materialization.partition is None
+        ):
             continue
         own = {_VERSION: versions[materialization.partition], _OWN_VERSION: "true"}
         yield dg.AssetMaterialization(

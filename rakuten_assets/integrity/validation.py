@@ -16,6 +16,7 @@ from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.verdicts import Severity, Verdict
 
 _ROWS_SHOWN = 10
+_UNUSABLE = ("unreadable", "missing")
 
 
 def scan_verdicts(scanned: pd.DataFrame, manifest: pd.DataFrame, warn: float, fail: float) -> list[Verdict]:
@@ -33,9 +34,34 @@ def scan_verdicts(scanned: pd.DataFrame, manifest: pd.DataFrame, warn: float, fa
         Verdict(
             "every_image_scanned", complete, f"{len(scanned):,} of {len(manifest):,} images have a scan row"
         ),
-        _share(scanned, "unreadable", "unreadable_share", warn, fail),
-        _share(scanned, "missing", "missing_share", warn, fail),
+        *(_share(scanned, status, f"{status}_share", warn, fail) for status in _UNUSABLE),
     ]
+
+
+def refuse_failed_scans(scans: Mapping[str, pd.DataFrame], warn: float, fail: float) -> None:
+    """Refuse to build on scanned shards of which too many images are unusable: they are stored to be looked at.
+
+    Within a run, the failed check holds back what follows. This holds it back in every other run, too.
+
+    Args:
+        scans: scanned shards by key.
+        warn, fail: as for `scan_verdicts`.
+
+    Raises:
+        ManifestError: naming each such shard and the way out.
+    """
+    failed = [
+        f"image_scan, shard {key}: {verdict.check} failed: {verdict.summary}"
+        for key, scan in scans.items()
+        for verdict in (_share(scan, status, f"{status}_share", warn, fail) for status in _UNUSABLE)
+        if verdict.stops
+    ]
+    if failed:
+        raise ManifestError(
+            "\n".join(failed)
+            + "\nNothing is built on these shards. Mend or restore the files and materialise image_scan of them "
+            "again, or raise RAKUTEN_UNREADABLE_FAIL"
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 
 from rakuten_assets_tests.defs.conftest import Project, failure_of
@@ -65,6 +66,46 @@ def test_too_many_unreadable_images_stop_what_builds_on_the_scan_which_is_kept(
         for statuses in _executions(strict, "image_scan", "unreadable_share").values()
         for status in statuses
     }
+
+
+def test_a_failed_scan_holds_back_other_runs_until_it_is_mended_or_accepted(
+    catalog: Path, done: Project
+) -> None:
+    strict = Project(catalog, done.storage, done.instance, unreadable_warn=0.0, unreadable_fail=0.01)
+    assert not strict.run("image_scan", key="01").success
+    before = {path: path.read_bytes() for path in done.storage.rglob("*") if path.is_file()}
+    for asset, key in (("duplicate_groups", None), ("integrity_report", None), ("train_features", "01")):
+        message = failure_of(strict.run(asset, key=key), asset)
+        assert "image_scan, shard 01: unreadable_share failed" in message
+        assert "Nothing is built on these shards" in message
+    assert {path: path.read_bytes() for path in done.storage.rglob("*") if path.is_file()} == before
+    assert done.run("duplicate_groups").success
+    assert done.run("train_features", key="01").success
+
+
+def test_the_last_result_of_a_failed_check_is_the_failing_shard(catalog: Path, project: Project) -> None:
+    assert project.run("x_train", "y_train", "x_test", "image_manifest").success
+    scans = project.run("image_scan", span=("00", "02"))
+    assert scans.success
+    shares = {
+        key: pd.read_parquet(project.storage / "assets" / "image_scan" / f"{key}.parquet")["status"]
+        .eq("unreadable")
+        .mean()
+        for key in KEYS
+    }
+    worst = max(KEYS, key=lambda key: shares[key])
+    second = sorted(shares.values())[-2]
+    assert second < shares[worst], "the catalogue has one worst shard"
+    between = (second + shares[worst]) / 2
+    strict = Project(
+        catalog, project.storage, project.instance, unreadable_warn=between, unreadable_fail=between
+    )
+    assert not strict.run("image_scan", span=("00", "02")).success
+    key = dg.AssetCheckKey(dg.AssetKey("image_scan"), "unreadable_share")
+    (last,) = project.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert (last.partition, last.status.value) == (worst, "FAILED")
+    assert last.evaluation is not None
+    assert (last.evaluation.description or "").startswith(f"shard {worst}: ")
 
 
 def test_some_unreadable_images_are_a_warning(catalog: Path, project: Project) -> None:

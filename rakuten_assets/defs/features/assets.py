@@ -42,6 +42,7 @@ from rakuten_assets.extraction.validation import (
     matrix_verdicts,
     shard_verdicts,
 )
+from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -171,6 +172,7 @@ def _features(
     # The pipeline brings numba and an engine: not at start-up.
     from rakuten_assets.extraction.pipeline import Extractor
 
+    refuse_failed_scans(scans, settings.unreadable_warn, settings.unreadable_fail)
     folder = open_catalog(settings)
     made, verdicts, reports = {}, {}, []
     tables = {key: shard_table(scan[scan["split"] == split]) for key, scan in scans.items()}

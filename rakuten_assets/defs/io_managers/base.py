@@ -9,7 +9,7 @@ from typing import Any, ClassVar, get_origin
 import dagster as dg
 from upath import UPath
 
-from rakuten_assets.defs.shards import rebuild_commands
+from rakuten_assets.defs.shards import ShardPartitions, rebuild_commands
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
 
@@ -196,6 +196,8 @@ def _definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping
 
 
 def _way_out(context: dg.InputContext, partitions: Sequence[str]) -> str:
-    keys = list(context.asset_partitions_def.get_partition_keys()) if partitions else []
-    commands = rebuild_commands(context.asset_key.to_user_string(), partitions, keys)
+    shards = context.asset_partitions_def if partitions else None
+    keys = list(shards.get_partition_keys()) if shards is not None else []
+    ranges = not (isinstance(shards, ShardPartitions) and shards.per_run)
+    commands = rebuild_commands(context.asset_key.to_user_string(), partitions, keys, ranges)
     return f"Make {'it' if len(commands) < 2 else 'them'} with: {' && '.join(commands)}"
