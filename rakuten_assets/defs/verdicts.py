@@ -134,8 +134,7 @@ def _evaluations(
             yield dg.Output(None, output_name=spec.get_python_identifier())
     targets = check_targets(_newest_records(context, list(by_partition)))
     results = [(partition, verdict) for partition, verdicts in by_partition.items() for verdict in verdicts]
-    # Where one result stands for a check, it is the last one: a failure, if there is one.
-    for partition, verdict in sorted(results, key=lambda result: (not result[1].passed, result[1].stops)):
+    for partition, verdict in results:
         yield dg.AssetCheckEvaluation(
             asset_key=context.asset_key,
             check_name=verdict.check,
