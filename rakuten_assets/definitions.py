@@ -46,7 +46,7 @@ def build_defs(
     """
     speak_plainly()  # also of settings that are refused
     chosen = settings or Settings.load()
-    shards = ShardPartitions(chosen.shards)
+    shards = ShardPartitions(chosen.shards, chosen.shards_per_run)
     jobs = build_jobs()
     return dg.Definitions(
         assets=[

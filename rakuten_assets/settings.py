@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     shards: int = Field(
         16, ge=1, le=4096, description="Number of shards (partitions) that images are split into."
     )
+    shards_per_run: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Shards that one run of a backfill covers, so that several workers can share them; 0: one run "
+        "covers all. Above 0, launch ranges of shards from the interface: the command line's `--partition-range` is "
+        "one run.",
+    )
     backbone: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Networks that turn an image into a feature vector: one, or several with commas between; each "

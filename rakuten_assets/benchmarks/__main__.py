@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
-<<<<<<< HEAD
-from rakuten_assets.errors import RakutenAssetsError, SettingsError
-=======
 from rakuten_assets.console import run_command
-from rakuten_assets.errors import RakutenAssetsError
->>>>>>> strangers
+from rakuten_assets.errors import RakutenAssetsError, SettingsError
 from rakuten_assets.machine import machine_summary, usable_cores
 from rakuten_assets.synthetic import generate_catalog
 from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS

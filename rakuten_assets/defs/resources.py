@@ -10,7 +10,7 @@ from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.settings import Settings
-from rakuten_assets.storage import Storage, claimed
+from rakuten_assets.storage import Storage
 
 IO_MANAGERS: dict[str, type[FileIOManager]] = {
     "npy": NpyIOManager,

@@ -17,10 +17,21 @@ class UnknownShardError(ManifestError, dg.DagsterUnknownPartitionError):
 
 class ShardPartitions(dg.StaticPartitionsDefinition):
     """Shards "00", "01", ...; a key that is none is refused with the right spelling, and so is a reversed range, for
-    which Dagster would quietly select no shard at all."""
+    which Dagster would quietly select no shard at all.
 
-    def __init__(self, count: int) -> None:
+    Args:
+        count: how many there are.
+        per_run: how many of them one run of a backfill covers; 0: all.
+    """
+
+    def __init__(self, count: int, per_run: int = 0) -> None:
         super().__init__(shard_keys(count))
+        self.per_run = per_run
+
+    @property
+    def backfill_policy(self) -> dg.BackfillPolicy:
+        """Of the assets that are split into these shards."""
+        return dg.BackfillPolicy.multi_run(self.per_run) if self.per_run else dg.BackfillPolicy.single_run()
 
     def validate_partition_key(self, partition_key: str, context: Any) -> None:
         keys = list(self.get_partition_keys())
@@ -46,8 +57,13 @@ def whole_range_request(keys: Sequence[str], run_key: str) -> dg.RunRequest:
     return dg.RunRequest(run_key=run_key, tags=tags)
 
 
-def rebuild_commands(asset: str, partitions: Iterable[str], all_partitions: Sequence[str]) -> list[str]:
+def rebuild_commands(
+    asset: str, partitions: Iterable[str], all_partitions: Sequence[str], ranges: bool = True
+) -> list[str]:
     """Commands that materialise an asset, or just some of its shards: one a run of neighbouring shards.
+
+    Args:
+        ranges: whether one run may cover several shards; else there is a command a shard.
 
     >>> for line in rebuild_commands("image_scan", ["00", "01", "03"], ["00", "01", "02", "03"]): print(line)
     dagster asset materialize -m rakuten_assets.definitions --select image_scan --partition-range 00...01
@@ -56,9 +72,11 @@ def rebuild_commands(asset: str, partitions: Iterable[str], all_partitions: Sequ
     command = f"dagster asset materialize -m {LOCATION} --select {asset}"
     if not all_partitions:
         return [command]
+    chosen = sorted(partitions)
+    spans = _neighbours(chosen, all_partitions) if ranges else [(key, key) for key in chosen]
     return [
         f"{command} --partition {first}" if first == last else f"{command} --partition-range {first}...{last}"
-        for first, last in _neighbours(sorted(partitions), all_partitions)
+        for first, last in spans
     ]
 
 

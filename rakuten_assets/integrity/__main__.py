@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.integrity import terminal
 
@@ -294,4 +293,4 @@ def _refuse(message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(main())

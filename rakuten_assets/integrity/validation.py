@@ -17,6 +17,7 @@ from rakuten_assets.verdicts import Severity, Verdict
 
 _ROWS_SHOWN = 10
 _MOST = 0.5
+_UNUSABLE = ("unreadable", "missing")
 
 
 def scan_verdicts(
@@ -44,6 +45,32 @@ def scan_verdicts(
         _share(scanned, "unreadable", "unreadable_share", warn, fail),
         _share(scanned, "missing", "missing_share", warn, fail, elsewhere),
     ]
+
+
+def refuse_failed_scans(scans: Mapping[str, pd.DataFrame], warn: float, fail: float) -> None:
+    """Refuse to build on scanned shards of which too many images are unusable: they are stored to be looked at.
+
+    Within a run, the failed check holds back what follows. This holds it back in every other run, too.
+
+    Args:
+        scans: scanned shards by key.
+        warn, fail: as for `scan_verdicts`.
+
+    Raises:
+        ManifestError: naming each such shard and the way out.
+    """
+    failed = [
+        f"image_scan, shard {key}: {verdict.check} failed: {verdict.summary}"
+        for key, scan in scans.items()
+        for verdict in (_share(scan, status, f"{status}_share", warn, fail) for status in _UNUSABLE)
+        if verdict.stops
+    ]
+    if failed:
+        raise ManifestError(
+            "\n".join(failed)
+            + "\nNothing is built on these shards. Mend or restore the files and materialise image_scan of them "
+            "again, or raise RAKUTEN_UNREADABLE_FAIL"
+        )
 
 
 @dataclass(frozen=True)

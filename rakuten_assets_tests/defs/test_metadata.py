@@ -23,17 +23,18 @@ PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/(?:png|jpeg);base64,([A-Za-z0-9+/
 def shown(
     catalog: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, dg.MetadataValue]]]:
-    """Metadata of every materialisation of a run with real pictures, by asset."""
+    """Metadata of a run with real pictures, by asset: of the asset, or of each of its shards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
         project = Project(catalog, tmp_path_factory.mktemp("shown"), dg.DagsterInstance.ephemeral(), shards=2)
         result = project.run_all()
     assert result.success
-    found: dict[str, list[dict[str, dg.MetadataValue]]] = {}
+    newest: dict[str, dict[str | None, dict[str, dg.MetadataValue]]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.materialization
-        found.setdefault(materialization.asset_key.path[-1], []).append(dict(materialization.metadata))
-    return found
+        by_partition = newest.setdefault(materialization.asset_key.path[-1], {})
+        by_partition[materialization.partition] = dict(materialization.metadata)
+    return {asset: list(by_partition.values()) for asset, by_partition in newest.items()}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,7 @@ def shown(
             {
                 "images",
                 "readable",
+                "decoded",
                 "images/s",
                 "seconds",
                 "duration",

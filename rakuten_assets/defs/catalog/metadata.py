@@ -30,6 +30,7 @@ _KINDS_OF_CHECK = {
 }
 
 if TYPE_CHECKING:
+    from rakuten_assets.integrity.reading.shards import ScannedShard
     from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 
@@ -51,13 +52,15 @@ def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder) -> dict[str
     }
 
 
-def scan_metadata(scanned: pd.DataFrame, seconds: float, folder: CatalogFolder) -> dict[str, Any]:
+def scan_metadata(scan: "ScannedShard", folder: CatalogFolder) -> dict[str, Any]:
     """Counts by status and reason, throughput, and the images that something is remarked on."""
+    scanned, seconds = scan.table, scan.seconds
     outcomes = scanned.groupby(["split", "status", "reason"]).size().rename("images").reset_index()
     remarkable = scanned[scanned["reason"] != ""]
     metadata: dict[str, Any] = {
         "images": len(scanned),
         "readable": int((scanned["status"] == "ok").sum()),
+        "decoded": scan.measured,
         "size of the images": human_bytes(int(scanned["bytes"].sum())),
         "image bytes": int(scanned["bytes"].sum()),
         "duration": human_duration(seconds),

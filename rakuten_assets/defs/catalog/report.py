@@ -15,6 +15,7 @@ from rakuten_assets.integrity.validation import (
     ReportLimits,
     groups_complete,
     in_manifest_order,
+    refuse_failed_scans,
     report_verdicts,
     summary_version,
 )
@@ -43,6 +44,7 @@ def duplicate_groups(
     # Its kernels are compiled: not at start-up.
     from rakuten_assets.integrity.duplicates import groups
 
+    refuse_failed_scans(image_scan, settings.unreadable_warn, settings.unreadable_fail)
     images = in_manifest_order(image_manifest, image_scan)
     paths = open_catalog(settings).image_paths(images["file"])
     workers = settings.threads or usable_cores()
@@ -74,6 +76,7 @@ def integrity_report(
     from rakuten_assets.integrity.collection import unlisted_files
     from rakuten_assets.integrity.reporting.report import build_report, write_report
 
+    refuse_failed_scans(image_scan, settings.unreadable_warn, settings.unreadable_fail)
     images = in_manifest_order(image_manifest, image_scan)
     release_free_memory()
     folder = open_catalog(settings)

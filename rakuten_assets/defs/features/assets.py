@@ -41,6 +41,7 @@ from rakuten_assets.extraction.validation import (
     matrix_verdicts,
     shard_verdicts,
 )
+from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -196,6 +197,7 @@ def _features(
     # The pipeline brings numba and an engine: not at start-up.
     from rakuten_assets.extraction.pipeline import Extractor
 
+    refuse_failed_scans(scans, settings.unreadable_warn, settings.unreadable_fail)
     folder = open_catalog(settings)
     made, verdicts, reports = {}, {}, []
     what = f"{spec.name}, {split} features"
@@ -216,13 +218,11 @@ def _features(
             progress.leave_out(report.waited)
             progress.advance(len(rows))
         context.log.info(f"{what}: {outcome(reports)}")
-        version = content_digest(*(shard.content for shard in made.values()))
         result = dg.MaterializeResult(
-            value=made,
-            metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe()),
-            data_version=dg.DataVersion(version),
+            value=made, metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
         )
-        yield from publish(context, result, verdicts)
+        versions = {key: shard.content for key, shard in made.items()}
+        yield from publish(context, result, verdicts, versions=versions)
 
 
 def _matrix(
