@@ -14,6 +14,8 @@ import pytest
 
 from rakuten_assets.backbones.table import backbones_table
 from rakuten_assets.defs.summary import INTERFACE
+from rakuten_assets.settings import settings_table, variable_names
+from rakuten_assets_tests.outputs.storages import with_pictures
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -2,15 +2,14 @@
 
 from collections.abc import Collection, Mapping
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.sharding import shard_keys
-from rakuten_assets.defs.features.names import shards_asset
+from rakuten_assets.defs.features.names import shards_key
 from rakuten_assets.errors import ManifestError
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage, claimed
 
-_FEATURES = tuple(shards_asset(split) for split in SPLITS)
-_BY_SHARD = ("image_scan", *_FEATURES)
 _PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
 
 
@@ -24,7 +23,8 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
     Raises:
         RakutenAssetsError: the one that the failing step would raise.
     """
-    by_shard = [step for step in _BY_SHARD if step in steps]
+    features = {name: _features(name) for name in settings.backbones}
+    by_shard = [step for step in ("image_scan", *sum(features.values(), [])) if step in steps]
     if by_shard and not any(tags.get(tag) for tag in _PARTITION_TAGS):
         keys = shard_keys(settings.shards)
         raise ManifestError(
@@ -33,8 +33,13 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
             f"--select '*' --partition-range {keys[0]}...{keys[-1]}"
         )
     claimed(Storage(settings.storage, settings.shards))
-    if any(step in steps for step in _FEATURES):
-        # It reads the file's digest; it loads no library.
-        from rakuten_assets.extraction.networks.weights import resolve_weights
+    for name, made in features.items():
+        if any(step in steps for step in made):
+            # It reads the file's digest; it loads no library.
+            from rakuten_assets.extraction.networks.weights import find_weights
 
-        resolve_weights(settings)
+            find_weights(find_backbone(name), settings.weights_of(name), settings.allow_download)
+
+
+def _features(name: str) -> list[str]:
+    return ["/".join(shards_key(find_backbone(name), split)) for split in SPLITS]

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.dataset.layout import SPLITS
-from rakuten_assets.defs.features.names import matrix_asset
 from rakuten_assets.files import is_local
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
@@ -57,8 +56,10 @@ class RunSummary:
     def _rows(self) -> list[str]:
         parts = []
         for split in SPLITS:
-            if rows := self._sum(matrix_asset(split), "rows"):
-                bad = rows - self._sum(matrix_asset(split), "valid rows")
+            # Each extractor has a matrix of the same rows: one of them says how many.
+            matrix = next((name for name in self._shown if name.endswith(f"/{split}_feature_matrix")), "")
+            if rows := self._sum(matrix, "rows"):
+                bad = rows - self._sum(matrix, "valid rows")
                 parts.append(f"{human_count(rows)} {split} ({human_count(bad)} quarantined: vector zero)")
             elif rows := self._sum("image_manifest", f"{split} rows"):
                 parts.append(f"{human_count(rows)} {split}")

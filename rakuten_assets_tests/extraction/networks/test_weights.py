@@ -162,7 +162,7 @@ def test_source_describes_itself_without_its_place() -> None:
     assert described == {"kind": "file", "name": "w.pth", "identity": "sha256:ab"}
 
 
-@pytest.mark.parametrize("weights", ["", "~/w.pth", "IMAGENET1K_V1"])
+@pytest.mark.parametrize("weights", ["pretrained", "~/w.pth", "IMAGENET1K_V1"])
 def test_without_a_home_folder_it_is_said_what_to_set(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "TORCH_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -172,5 +172,5 @@ def test_without_a_home_folder_it_is_said_what_to_set(weights: str, monkeypatch:
 
     monkeypatch.setattr("pwd.getpwuid", no_such_user)
     with pytest.raises(WeightsError, match="this user has no home folder: set RAKUTEN_WEIGHTS") as caught:
-        resolve_weights(Settings.load(data_dir="/data", weights=weights))
+        resolve(weights)
     assert "\n" not in str(caught.value)
