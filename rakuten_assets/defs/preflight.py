@@ -1,6 +1,7 @@
 """What a run needs, looked at before its first step: minutes of scanning end in no error that could be told at once."""
 
 from collections.abc import Collection, Mapping
+from itertools import chain
 
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.dataset.layout import SPLITS
@@ -17,20 +18,21 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
     """Refuse a run that would fail later: shards that nobody named, a storage that cannot be written, no weights.
 
     Args:
-        steps: names of the assets that the run makes.
+        steps: keys of the run's steps: an asset's key with its parts joined by `__`.
         tags: the run's, which hold its partitions.
 
     Raises:
         RakutenAssetsError: the one that the failing step would raise.
     """
     features = {name: _features(name) for name in settings.backbones}
-    by_shard = [step for step in ("image_scan", *sum(features.values(), [])) if step in steps]
+    by_shard = [step for step in ("image_scan", *chain(*features.values())) if step in steps]
     if by_shard and not any(tags.get(tag) for tag in _PARTITION_TAGS):
         keys = shard_keys(settings.shards)
+        names = ", ".join(step.replace("__", "/") for step in by_shard)
         raise ManifestError(
-            f"{', '.join(by_shard)}: split into {len(keys)} shards, and this run names none. In the interface choose "
-            f"them when you materialise; at a terminal: dagster asset materialize -m rakuten_assets.definitions "
-            f"--select '*' --partition-range {keys[0]}...{keys[-1]}"
+            f"{names}: split into {len(keys)} shards, and this run names none. In the interface choose them when you "
+            "materialise; at a terminal: dagster asset materialize -m rakuten_assets.definitions --select '*' "
+            f"--partition-range {keys[0]}...{keys[-1]}"
         )
     claimed(Storage(settings.storage, settings.shards))
     for name, made in features.items():
@@ -42,4 +44,4 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
 
 
 def _features(name: str) -> list[str]:
-    return ["/".join(shards_key(find_backbone(name), split)) for split in SPLITS]
+    return ["__".join(shards_key(find_backbone(name), split)) for split in SPLITS]

@@ -24,7 +24,9 @@ def _settings(tmp_path: Path, **options: Any) -> Settings:
     return Settings(storage=UPath(tmp_path / "storage"), shards=4, **options)
 
 
-@pytest.mark.parametrize("steps", [["image_scan"], ["x_train", "train_features", "metadata"]])
+@pytest.mark.parametrize(
+    "steps", [["image_scan"], ["x_train", "efficientnet_b0__train_features", "efficientnet_b0__metadata"]]
+)
 def test_shards_that_nobody_named_are_told_with_the_command(steps: list[str], tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"this run names none") as caught:
         check_run(_settings(tmp_path), steps, {})
@@ -34,7 +36,7 @@ def test_shards_that_nobody_named_are_told_with_the_command(steps: list[str], tm
 
 
 def test_a_run_without_shards_needs_none(tmp_path: Path) -> None:
-    check_run(_settings(tmp_path), ["x_train", "metadata"], {})
+    check_run(_settings(tmp_path), ["x_train", "efficientnet_b0__metadata"], {})
 
 
 def test_missing_weights_are_told_before_anything_is_scanned(
@@ -43,7 +45,7 @@ def test_missing_weights_are_told_before_anything_is_scanned(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     settings = _settings(tmp_path, data_dir=UPath(tmp_path))
     with pytest.raises(WeightsError, match="are not on this machine"):
-        check_run(settings, ["image_scan", "train_features"], A_RANGE)
+        check_run(settings, ["image_scan", "efficientnet_b0__train_features"], A_RANGE)
     check_run(settings, ["image_scan"], A_RANGE)
 
 
