@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-import shutil
+import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +21,21 @@ import numpy.typing as npt
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import atomic_file, atomic_path, is_local, sha256_of_bytes, sha256_of_file
+from rakuten_assets.files import (
+    atomic_file,
+    is_local,
+    move_file,
+    sha256_of_bytes,
+    sha256_of_file,
+    write_errors_told,
+)
 
 Result = TypeVar("Result")
+
+# Files whose content this process has compared with their records: a merge and a check of one matrix read it once.
+_verified: dict[Path, tuple[Any, ...]] = {}
+# Two changes within one tick of the file system's clock have the same time.
+_NANOSECONDS_OF_A_FRESH_FILE = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,14 @@ def stage_array(
 
     Returns:
         The file, and what `fill` returned.
+
+    Raises:
+        WriteError: if there is no room for it.
     """
     final = _storable(np.dtype(dtype))
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=final, shape=shape)
+    with write_errors_told(path):
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=final, shape=shape)
+        _take_room(path)
     result = fill(array)
     array.flush()
     del array
@@ -87,10 +105,11 @@ def stage_rows(
 
     Raises:
         StoreError: if the blocks are not `shape` together.
+        WriteError: if there is no room for them.
     """
     final = _storable(np.dtype(dtype))
     rows = 0
-    with path.open("wb") as plain:
+    with write_errors_told(path), path.open("wb") as plain:
         file = _HashingFile(plain)
         header = {"descr": final.str, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
@@ -105,14 +124,12 @@ def stage_rows(
 
 
 def move_array(staged: StagedArray, target: Path | UPath) -> ArrayRecord:
-    """Put a staged file in place of `target`, atomically."""
-    if is_local(target):
-        with atomic_path(Path(target)) as temporary:
-            shutil.move(staged.path, temporary)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with staged.path.open("rb") as source, target.open("wb") as destination:
-            shutil.copyfileobj(source, destination, 1 << 20)
+    """Put a staged file in place of `target`, atomically.
+
+    Raises:
+        WriteError: if it cannot be written; `target` is what it was.
+    """
+    move_file(staged.path, target)
     return staged.record
 
 
@@ -128,28 +145,27 @@ def write_array(target: Path | UPath, array: npt.NDArray[Any]) -> ArrayRecord:
 def open_array(path: Path | UPath, record: ArrayRecord | None = None) -> npt.NDArray[Any]:
     """The array in a `.npy` file: memory-mapped and read-only on local storage, else read whole.
 
-    Header, size and (if given) record are compared first. The content of a mapped file is not read for that: see
-    `verify_content`.
+    Header, size and, if there is a record, the sha256 of the whole file are compared first.
 
     Raises:
         FileNotFoundError: if there is no file.
         StoreError: if it is not a whole `.npy` file, holds objects, or does not fit its record.
     """
-    dtype, shape, size = read_header(path)
-    if record is not None and (dtype.str, shape, size) != (record.dtype, record.shape, record.bytes):
-        raise StoreError(
-            f"{path} holds {dtype.str} {shape} in {size:,} bytes; recorded is {record.dtype} {record.shape} in "
-            f"{record.bytes:,} bytes"
-        )
-    if is_local(path):
-        mapped: npt.NDArray[Any] = np.load(Path(path), mmap_mode="r", allow_pickle=False)
-        return mapped
-    content = path.read_bytes()
-    if record is not None and sha256_of_bytes(content) != record.sha256:
-        raise StoreError(f"{path} does not have the recorded sha256 {record.sha256}: its content was changed")
-    whole: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-    whole.flags.writeable = False
-    return whole
+    if not is_local(path):
+        content = path.read_bytes()
+        _refuse_other(path, _header(io.BytesIO(content), len(content), path), record)
+        if record is not None and sha256_of_bytes(content) != record.sha256:
+            raise StoreError(
+                f"{path} does not have the recorded sha256 {record.sha256}: its content was changed"
+            )
+        whole: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
+        whole.flags.writeable = False
+        return whole
+    _refuse_other(path, read_header(path), record)
+    if record is not None:
+        verify_content(path, record)
+    mapped: npt.NDArray[Any] = np.load(Path(path), mmap_mode="r", allow_pickle=False)
+    return mapped
 
 
 def copy_rows(array: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any]:
@@ -164,14 +180,24 @@ def copy_rows(array: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any
 
 
 def verify_content(path: Path | UPath, record: ArrayRecord) -> None:
-    """Read a file whole and compare its sha256 with the record.
+    """Compare a file's sha256 with the record. A local file that this process has read for that is not read again.
 
     Raises:
         StoreError: if they differ.
     """
+    local = Path(path).absolute() if is_local(path) else None
+    state = _state(local, record) if local is not None else None
+    if local is not None and _verified.get(local) == state:
+        return
     found = sha256_of_file(path)
     if found != record.sha256:
         raise StoreError(f"{path} has sha256 {found}; recorded is {record.sha256}: its content was changed")
+    if (
+        local is not None
+        and state is not None
+        and time.time_ns() - max(state[-2:]) > _NANOSECONDS_OF_A_FRESH_FILE
+    ):
+        _verified[local] = state
 
 
 def array_version(array: npt.NDArray[Any]) -> str:
@@ -187,30 +213,56 @@ def read_header(path: Path | UPath) -> tuple[np.dtype[Any], tuple[int, ...], int
         FileNotFoundError: if there is no file.
         StoreError: if it is not a whole `.npy` file, or holds objects.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }.get(version)
-            if read is None:
-                raise StoreError(f"{path} is a .npy file of version {version}; 1.0 and 2.0 are read")
-            shape, fortran, dtype = read(file)
-        except (ValueError, EOFError) as error:
-            raise StoreError(f"{path} is not a .npy file: {error}") from None
-        offset = file.tell()
+        return _header(file, path.stat().st_size, path)
+
+
+def _header(file: IO[bytes], size: int, path: Path | UPath) -> tuple[np.dtype[Any], tuple[int, ...], int]:
+    try:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        shape, fortran, dtype = read(file) if read is not None else ((), False, np.dtype("u1"))
+    except Exception as error:  # The header is Python's syntax: a damaged one fails in any of Python's ways.
+        raise StoreError(f"{path} is not a .npy file: {error}") from None
+    if read is None:
+        raise StoreError(f"{path} is a .npy file of version {version}; 1.0 and 2.0 are read")
     if dtype.hasobject:
         raise StoreError(f"{path} holds Python objects, which are never loaded")
     if fortran:
         raise StoreError(f"{path} is in Fortran order; this project writes C order")
-    expected = offset + dtype.itemsize * math.prod(shape)
-    if size != expected:
+    expected = file.tell() + dtype.itemsize * math.prod(shape)
+    if size != expected or min(shape, default=0) < 0:
         raise StoreError(
             f"{path} has {size:,} bytes, but {dtype.str} {shape} takes {expected:,}: it is damaged"
         )
     return dtype, shape, size
+
+
+def _refuse_other(
+    path: Path | UPath, header: tuple[np.dtype[Any], tuple[int, ...], int], record: ArrayRecord | None
+) -> None:
+    dtype, shape, size = header
+    if record is not None and (dtype.str, shape, size) != (record.dtype, record.shape, record.bytes):
+        raise StoreError(
+            f"{path} holds {dtype.str} {shape} in {size:,} bytes; recorded is {record.dtype} {record.shape} in "
+            f"{record.bytes:,} bytes"
+        )
+
+
+def _state(path: Path, record: ArrayRecord) -> tuple[Any, ...]:
+    status = path.stat()
+    return (record.sha256, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _take_room(path: Path) -> None:
+    """Reserve the file's blocks: a full disk met through a memory map would end the process without a word."""
+    if not hasattr(os, "posix_fallocate"):  # macOS, Windows
+        return
+    with path.open("rb+") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _storable(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -19,10 +19,12 @@ from rakuten_assets.defs.features.assets import build_features  # noqa: E402
 from rakuten_assets.defs.features.schedules import build_schedule  # noqa: E402
 from rakuten_assets.defs.jobs import build_jobs  # noqa: E402
 from rakuten_assets.defs.labels.assets import class_weights, label_encoder, train_labels  # noqa: E402
+from rakuten_assets.defs.outputs.assets import build_outputs  # noqa: E402
 from rakuten_assets.defs.raw.assets import x_test, x_train, y_train  # noqa: E402
 from rakuten_assets.defs.raw.sensors import build_sensor  # noqa: E402
 from rakuten_assets.defs.resources import build_resources  # noqa: E402
 from rakuten_assets.defs.shards import ShardPartitions  # noqa: E402
+from rakuten_assets.defs.terminal import speak_plainly  # noqa: E402
 from rakuten_assets.settings import Settings  # noqa: E402
 
 
@@ -42,8 +44,9 @@ def build_defs(
     >>> sorted(job.name for job in defs.jobs)
     ['catalog', 'everything', 'features', 'labels']
     """
+    speak_plainly()  # also of settings that are refused
     chosen = settings or Settings.load()
-    shards = ShardPartitions(chosen.shards)
+    shards = ShardPartitions(chosen.shards, chosen.shards_per_run)
     jobs = build_jobs()
     return dg.Definitions(
         assets=[
@@ -60,6 +63,7 @@ def build_defs(
             train_labels,
             class_weights,
             *build_features(chosen, shards),
+            build_outputs(chosen),
         ],
         jobs=list(jobs.values()),
         schedules=[build_schedule(chosen, jobs["everything"])],

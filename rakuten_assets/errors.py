@@ -27,12 +27,14 @@ class UndecodableImageError(RakutenAssetsError):
     Attributes:
         reason: a code of `rakuten_assets.images.reasons.Reason`.
         detail: what the decoder said, for a person.
+        format: the image's format where that is why it does not decode, else "".
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", format: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+        self.format = format
 
 
 class WeightsError(RakutenAssetsError):
@@ -45,3 +47,15 @@ class EngineError(RakutenAssetsError):
 
 class StoreError(RakutenAssetsError):
     """A stored file is missing, damaged or does not match what asked for it."""
+
+
+class WriteError(StoreError, OSError):
+    """A file cannot be written: no room, no permission, not a folder. What was there before is intact."""
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class AugmentationError(RakutenAssetsError):
+    """An augmentation, a picture for it, or a data set of pictures is asked for something that is not possible."""

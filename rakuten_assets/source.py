@@ -11,6 +11,7 @@ from upath import UPath
 
 from rakuten_assets.dataset.layout import CatalogFolder, find_catalog
 from rakuten_assets.files import is_local
+from rakuten_assets.project import project_root
 from rakuten_assets.settings import Settings
 
 
@@ -41,8 +42,8 @@ def open_catalog(settings: Settings, log: Callable[[str], None] | None = None) -
 
 
 def synthetic_root(settings: Settings) -> Path:
-    """Folder of the synthetic catalogue: in the storage, or below the working folder where that is a bucket."""
-    base = Path(settings.storage) if is_local(settings.storage) else Path("storage")
+    """Folder of the synthetic catalogue: in the storage, or below the project's root where that is a bucket."""
+    base = Path(settings.storage) if is_local(settings.storage) else project_root() / "storage"
     name = f"{settings.synthetic_train_rows}x{settings.synthetic_test_rows}-seed{settings.synthetic_seed}"
     return base / "synthetic" / name
 

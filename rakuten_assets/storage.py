@@ -1,32 +1,57 @@
-"""Where everything that the pipeline writes lies, and the promise that one storage holds one set of shards.
+"""Where everything that the pipeline writes lies, and how each file proves that it is what was written.
 
-<storage>/outputs/             published files, for you: features, labels, masks, metadata.json
-<storage>/assets/<asset>/      each asset's own files: `03.parquet` a shard, or `<asset>.parquet`
-<storage>/cache/               computed feature rows, converted models, compared pairs; safe to remove, costs time
-<storage>/synthetic/           the generated catalogue, where no real data is given
-<storage>/scratch/             unfinished files of running processes
+    <storage>/outputs/             published files, for you: features, labels, masks, metadata.json
+    <storage>/assets/<asset>/      each asset's own files: `03.parquet` a shard, or `<asset>.parquet`
+    <storage>/assets/layout.json   format and number of shards, written once, by the first run
+    <storage>/cache/               computed feature rows, converted models, compared pairs; safe to remove, costs time
+    <storage>/synthetic/           the generated catalogue, where no real data is given
+    <storage>/scratch/             unfinished files of running processes
+
+Every file is compared with a digest before anything is taken from it. A digest is taken over what the file is
+(`image_scan/03.parquet`) as well as over its bytes: one shard in the place of another is damage too. A storage may be
+moved or copied as a whole.
+
+| file | where its digest is | what a damaged one means |
+|---|---|---|
+| `.parquet` | in the file, before the footer (`tables`) | refused, with the command that makes it again |
+| `.npy` | in the record `<name>.json` (`arrays`) | the same |
+| `.json` of an asset | in `<name>.record.json` | the same |
+| records, `layout.json`, `synthetic.json` | in the key `checksum` (`records`) | refused, with the way out |
+| `cache/rows/*/extractor.json` | in the key `checksum` | said in the log, written anew |
+| `cache/rows/*/*.safetensors` | its name, and a checksum a row | said in the log; good rows are kept, others computed |
+| `cache/models/*.zip` | in `conversion.json` in it | said in the log, converted again |
+| `cache/near_pairs/*.verdicts` | its first 32 bytes | said in the log, pairs compared again |
+| `synthetic_faults.csv` | in `synthetic.json` | refused: generate the catalogue again |
+
+One file is one commit: it is written whole and then takes its name. A document's record is written before it and knows
+the versions before it too, so that the document is the commit. An array's record is the commit, written last; a
+process killed between the two leaves an array that its record does not fit, which is refused.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import socket
-import tempfile
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from upath import UPath
 
 from rakuten_assets.errors import SettingsError, StoreError
-from rakuten_assets.files import is_local, write_bytes
+from rakuten_assets.files import is_local, write_errors_told
+from rakuten_assets.leftovers import (
+    TEMPORARY_SUFFIX,
+    lease_folder,
+    remove_temporary_files_below,
+    temporary_parent,
+)
+from rakuten_assets.records import CHECKSUM, create_record, read_mapping, read_record
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+"""The storage's format. 1: release 0.1.0, whose tables, documents and records carried no digests."""
+UPGRADE_COMMAND = "python -m rakuten_assets.upgrade"
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _LONGEST_NAME = 200  # File systems allow 255 bytes; a suffix and a temporary name must fit too.
 
@@ -55,6 +80,10 @@ class Storage:
     def cache(self) -> UPath:
         return self.root / "cache"
 
+    @property
+    def layout_file(self) -> UPath:
+        return self.assets / "layout.json"
+
     def asset_file(self, key: Sequence[str], partition: str | None, suffix: str) -> UPath:
         """Path of an asset's own file.
 
@@ -71,32 +100,100 @@ class Storage:
         """Path of a published file."""
         return self.outputs / safe_name(name, "published name")
 
-    def claim(self) -> None:
+    def claim(self) -> bool:
         """Make sure that this storage's assets are split into `shards` shards; a new storage becomes so.
+
+        Of two first runs at once one wins, and the other is held to what it wrote. Unfinished files that killed
+        processes left anywhere in the storage are removed.
+
+        Returns:
+            Whether the storage is new.
 
         Raises:
             SettingsError: if it already holds another number of shards: they cannot be mixed.
-            StoreError: if its layout file is damaged.
+            StoreError: if its layout file is damaged, or of another format.
+            WriteError: if a new storage cannot be written.
         """
-        path = self.assets / "layout.json"
-        layout = {"version": LAYOUT_VERSION, "shards": self.shards}
+        is_new = False
         try:
-            found = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            write_bytes(path, f"{json.dumps(layout)}\n".encode())
+            found = self._read_layout()
+        except (FileNotFoundError, NotADirectoryError):
+            self._refuse_assets_without_layout()
+            is_new = create_record(self.layout_file, {"version": LAYOUT_VERSION, "shards": self.shards})
+            found = self._read_layout()
+        if found["shards"] != self.shards:
+            raise SettingsError(
+                f"RAKUTEN_SHARDS={self.shards}, but {self.assets} holds assets in {found['shards']} shards; the two "
+                "are never mixed. Either set RAKUTEN_SHARDS back, or point RAKUTEN_STORAGE to another folder, or "
+                f"remove {self.assets} (the computed rows in {self.cache} stay, so that making it again is cheap)"
+            )
+        for folder in (self.assets, self.outputs, self.cache):
+            if is_local(folder):
+                remove_temporary_files_below(Path(folder))
+        return is_new
+
+    def _read_layout(self) -> dict[str, Any]:
+        path = self.layout_file
+        again = f"remove {self.assets} and run again (the computed rows in {self.cache} stay)"
+        restore = f"restore it from a backup, or {again}"
+        try:
+            found = read_mapping(path)
+            version = found.get("version")
+            if CHECKSUM in found or version == LAYOUT_VERSION:
+                found = read_record(path)
+        except PermissionError as error:
+            raise StoreError(
+                f"{path} cannot be read: {error.strerror}; give this user permission, or choose another folder with "
+                "RAKUTEN_STORAGE"
+            ) from error
+        except StoreError as error:
+            raise StoreError(f"{error}; {restore}") from None
+        if version == 1:
+            raise StoreError(
+                f"{self.root} was written by release 0.1.0 (format 1), whose files carry no digests; give it format "
+                f"{LAYOUT_VERSION} with: {UPGRADE_COMMAND} (nothing is computed again), or {again}"
+            )
+        if isinstance(version, int) and version > LAYOUT_VERSION:
+            raise StoreError(
+                f"{self.root} was written in format {version} by a newer release; this one reads {LAYOUT_VERSION}. "
+                f"Install that release, or point RAKUTEN_STORAGE to another folder, or {again}"
+            )
+        if version != LAYOUT_VERSION or not isinstance(found.get("shards"), int):
+            raise StoreError(f"{path} is damaged: it names no format and number of shards; {restore}")
+        return found
+
+    def _refuse_assets_without_layout(self) -> None:
+        try:
+            names = [path.name for path in self.assets.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
             return
-        except ValueError as error:
-            raise StoreError(f"{path} is damaged ({error}); remove {self.assets} and run again") from None
-        if found == layout:
-            return
-        what = f"{found.get('shards')} shards" if isinstance(found, dict) else repr(found)
-        if isinstance(found, dict) and found.get("version") != LAYOUT_VERSION:
-            what += f" in layout {found.get('version')} (this release writes {LAYOUT_VERSION})"
-        raise SettingsError(
-            f"RAKUTEN_SHARDS={self.shards}, but {self.assets} holds assets in {what}; the two are never mixed. "
-            f"Either set RAKUTEN_SHARDS back, or point RAKUTEN_STORAGE to another folder, or remove "
-            f"{self.assets} (the computed rows in {self.cache} stay, so that making it again is cheap)"
-        )
+        assets = [name for name in names if not name.endswith(TEMPORARY_SUFFIX)]
+        # Another first run may have written it since it was looked for.
+        if assets and not self.layout_file.exists():
+            raise StoreError(
+                f"{self.layout_file} is missing, though {self.assets} holds {', '.join(sorted(assets)[:3])}: into how "
+                f"many shards is not known. Restore it from a backup, or remove {self.assets} and run again (the "
+                f"computed rows in {self.cache} stay)"
+            )
+
+
+def claimed(storage: Storage) -> bool:
+    """Claim a storage; where that fails for the disk's sake, it is said which setting names the folder.
+
+    Returns:
+        Whether it is a new one.
+
+    Raises:
+        SettingsError, StoreError: as `Storage.claim`, or if the folder cannot be written.
+    """
+    try:
+        return storage.claim()
+    except OSError as error:
+        place = Path(storage.root).absolute() if is_local(storage.root) else storage.root
+        raise StoreError(
+            f"RAKUTEN_STORAGE={storage.root}: nothing can be written in {place}: {error.strerror or error}. Make it "
+            "writable for this user, or set RAKUTEN_STORAGE to a folder that is"
+        ) from None
 
 
 def safe_name(name: str, what: str) -> str:
@@ -119,30 +216,22 @@ def safe_name(name: str, what: str) -> str:
 
 
 @contextmanager
-def scratch_folder(root: UPath | Path) -> Iterator[Path]:
+def scratch_folder(root: UPath | Path | None = None) -> Iterator[Path]:
     """Yield a private local folder for unfinished files, removed at the end.
 
-    On local storage it lies in `<root>/scratch`, so that a finished file is moved into place, not copied. What
-    a killed process left there is removed on the way.
+    What killed processes left there is removed on the way.
+
+    Args:
+        root: the storage. On a local one the folder lies in `<root>/scratch`, so that a finished file is moved into
+            place, not copied; for a bucket, and without a storage, in the system's temporary folder.
+
+    Raises:
+        WriteError: if it cannot be made.
     """
-    parent = (
-        Path(root) / "scratch" if is_local(root) else Path(tempfile.gettempdir()) / "rakuten_assets_scratch"
-    )
-    parent.mkdir(parents=True, exist_ok=True)
-    host = re.sub(r"[^A-Za-z0-9]", "", socket.gethostname())[:40] or "host"
-    for folder in parent.glob(f"{host}-*"):
-        owner = folder.name.split("-")[1]
-        if owner.isdigit() and not _is_running(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-    own = parent / f"{host}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    own.mkdir()
+    parent = Path(root) / "scratch" if root is not None and is_local(root) else temporary_parent()
+    with write_errors_told(parent):
+        lease = lease_folder(parent)
     try:
-        yield own
+        yield lease.path
     finally:
-        shutil.rmtree(own, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    import psutil  # Only where there is something to clean up.
-
-    return bool(psutil.pid_exists(pid))
+        lease.release()

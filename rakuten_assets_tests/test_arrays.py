@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from upath import UPath
 
+from rakuten_assets import arrays as arrays_module
 from rakuten_assets.arrays import (
     ArrayRecord,
     array_version,
@@ -20,7 +21,7 @@ from rakuten_assets.arrays import (
     verify_content,
     write_array,
 )
-from rakuten_assets.errors import StoreError
+from rakuten_assets.errors import StoreError, WriteError
 from rakuten_assets.files import sha256_of_file
 
 _DTYPES = st.sampled_from(["<f4", ">f4", "<f8", "<i8", ">i2", "|b1", "|u1", "<U3"])
@@ -159,3 +160,59 @@ def test_a_version_tells_dtype_shape_and_values_apart() -> None:
     others = [one.reshape(2, 3), one.astype(np.int32), one[::-1], one.astype(np.float64)]
     assert len({array_version(array) for array in (one, *others)}) == 5
     assert array_version(one) == array_version(np.arange(12, dtype=">i8")[:6])
+
+
+def test_a_staged_array_has_its_room_before_it_is_filled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a map that finds no room on the disk would end the process with SIGBUS."""
+
+    def fill(out: np.ndarray) -> None:
+        assert (tmp_path / "a.npy").stat().st_blocks * 512 >= out.nbytes
+
+    stage_array(tmp_path / "a.npy", (100_000,), np.float64, fill)
+
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(WriteError, match=r"b\.npy cannot be written: No space left on device.*make room"):
+        stage_array(tmp_path / "b.npy", (100_000,), np.float64, lambda _: pytest.fail("it was filled"))
+
+
+def test_a_content_is_read_once_for_its_digest_and_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.npy"
+    record = write_array(path, np.arange(100.0))
+    reads: list[Path] = []
+
+    def read(file: Path) -> str:
+        reads.append(file)
+        return sha256_of_file(file)
+
+    monkeypatch.setattr(arrays_module, "sha256_of_file", read)
+    open_array(path, record)
+    open_array(path, record)
+    assert len(reads) == 2  # So young a file may change again within one tick of the file system's clock.
+    monkeypatch.setattr(arrays_module, "_NANOSECONDS_OF_A_FRESH_FILE", 0)
+    open_array(path, record)
+    open_array(path, record)
+    assert len(reads) == 3
+    with path.open("rb+") as file:
+        file.seek(-1, 2)
+        file.write(b"\1")
+    with pytest.raises(StoreError, match="content was changed"):
+        open_array(path, record)
+    with pytest.raises(StoreError, match="content was changed"):
+        open_array(path, record)
+
+
+@pytest.mark.parametrize(
+    "header", ["{'descr': '<f4', 'shape'", "{'a': (", "[" * 5000, "{1: 2}", "\0\0", "1" * 5000]
+)
+def test_a_header_of_any_text_is_refused(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(100))
+    with pytest.raises(StoreError, match=r"\.npy file"):
+        read_header(path)

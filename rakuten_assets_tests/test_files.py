@@ -7,21 +7,32 @@ import subprocess
 import sys
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
+from rakuten_assets.arrays import StagedArray, move_array, stage_array, write_array
+from rakuten_assets.errors import WriteError
 from rakuten_assets.files import (
     atomic_file,
     atomic_path,
+    create_bytes,
     is_local,
+    move_file,
     sha256_of_bytes,
     sha256_of_file,
     write_bytes,
 )
+from rakuten_assets.leftovers import temporary_name
+from rakuten_assets.records import write_record
+from rakuten_assets.tables import write_table
+from rakuten_assets_tests.closing_store import ClosingStore, new_bucket
 
 
 class Interruption(Exception):
@@ -172,6 +183,146 @@ def test_a_bucket_gets_the_whole_object_or_none(bucket: UPath) -> None:
     assert target.read_bytes() == b"old"
     write_bytes(target, b"new")
     assert target.read_bytes() == b"new"
+
+
+@pytest.fixture
+def closing_bucket(monkeypatch: pytest.MonkeyPatch) -> UPath:
+    monkeypatch.setattr(ClosingStore, "fails_after", None)
+    return new_bucket()
+
+
+def _staged(folder: Path) -> StagedArray:
+    return stage_array(folder / "staged.npy", (600,), np.float64, lambda out: out.fill(7))[0]
+
+
+WRITERS: dict[str, Callable[[UPath, Path], object]] = {
+    "bytes": lambda target, _: write_bytes(target, b"new" * 2000),
+    "array": lambda target, _: write_array(target, np.arange(600.0)),
+    "staged array": lambda target, folder: move_array(_staged(folder), target),
+    "table": lambda target, _: write_table(target, pd.DataFrame({"a": np.random.default_rng(0).random(600)})),
+    "record": lambda target, _: write_record(target, {"a": "b" * 5000}),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize("sent", [0, 1, 1500, 4000])
+def test_an_upload_that_breaks_off_leaves_the_old_object(
+    writer: str, sent: int, closing_bucket: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = closing_bucket / "folder" / "x"
+    write_bytes(target, b"old")
+    monkeypatch.setattr(ClosingStore, "fails_after", sent)
+    with pytest.raises(WriteError, match=r"folder/x cannot be written: Connection reset by peer; .* intact"):
+        WRITERS[writer](target, tmp_path)
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in target.parent.iterdir()] == ["x"]
+    monkeypatch.setattr(ClosingStore, "fails_after", None)
+    WRITERS[writer](target, tmp_path)
+    assert target.read_bytes() != b"old"
+    assert [path.name for path in target.parent.iterdir()] == ["x"]
+
+
+def test_of_several_that_create_a_file_one_does(tmp_path: Path, bucket: UPath, closing_bucket: UPath) -> None:
+    for folder in (tmp_path, bucket, closing_bucket):
+        target = folder / "a" / "x"
+        assert [create_bytes(target, content) for content in (b"one", b"two", b"three")] == [
+            True,
+            False,
+            False,
+        ]
+        assert target.read_bytes() == b"one"
+        assert [path.name for path in target.parent.iterdir()] == ["x"]
+
+
+def test_a_file_system_without_links_creates_a_file_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert [create_bytes(tmp_path / "x", content) for content in (b"one", b"two")] == [True, False]
+    assert (tmp_path / "x").read_bytes() == b"one"
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_file_moves_to_another_disk_as_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = tmp_path / "scratch.npy", tmp_path / "there" / "x.npy"
+    source.write_bytes(b"new" * 1000)
+    write_bytes(target, b"old")
+    really = Path.replace
+
+    def across(path: Path, other: Path) -> Path:
+        if path == source:
+            raise OSError(18, "Invalid cross-device link")
+        return really(path, other)
+
+    monkeypatch.setattr(Path, "replace", across)
+    move_file(source, target)
+    assert target.read_bytes() == b"new" * 1000
+    assert names(target.parent) == ["x.npy"]
+    assert not source.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "way_out"),
+    [
+        (28, "make room on its disk"),
+        (122, "make room"),
+        (13, "give this user write permission on"),
+        (30, "give"),
+    ],
+)
+def test_what_the_disk_refuses_is_one_sentence_with_a_way_out(
+    number: int, way_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "x.npy"
+    write_bytes(target, b"old")
+
+    def refuse(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(WriteError) as caught:
+        write_bytes(target, b"new")
+    told = str(caught.value)
+    assert told.startswith(f"{target} cannot be written: {os.strerror(number)}")
+    assert way_out in told
+    assert "RAKUTEN_STORAGE" in told
+    assert "\n" not in told
+    assert caught.value.errno == number
+    assert target.read_bytes() == b"old"
+    assert names(tmp_path) == ["x.npy"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a file")
+    with pytest.raises(WriteError, match=r"a/b/x cannot be written"):
+        write_bytes(tmp_path / "a" / "b" / "x", b"")
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    left, other = tmp_path / temporary_name("x.npy"), tmp_path / temporary_name("y.npy")
+    for path in (left, other):
+        path.write_bytes(b"half")
+        os.utime(path, (1, 1))
+    write_bytes(tmp_path / "x.npy", b"new")
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_a_writer_that_pauses_keeps_its_file(tmp_path: Path) -> None:
+    target = tmp_path / "x.npy"
+    with atomic_file(target) as file:
+        file.write(b"first")
+        file.flush()
+        for path in tmp_path.iterdir():
+            os.utime(path, (1, 1))
+        code = "import sys; from pathlib import Path; from rakuten_assets.files import write_bytes\n"
+        code += "write_bytes(Path(sys.argv[1]), b'second')"
+        subprocess.run([sys.executable, "-c", code, str(target)], check=True)
+        assert target.read_bytes() == b"second"
+    assert target.read_bytes() == b"first"
 
 
 def test_what_can_be_memory_mapped(tmp_path: Path, bucket: UPath) -> None:

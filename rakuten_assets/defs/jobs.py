@@ -12,7 +12,7 @@ def build_jobs() -> dict[str, Any]:
         "catalog": (raw | dg.AssetSelection.groups("catalog"), "Read the tables and scan every image."),
         "labels": (raw | dg.AssetSelection.groups("labels"), "Encode the labels and weigh the classes."),
         "features": (
-            dg.AssetSelection.groups("features"),
+            dg.AssetSelection.groups("features", "outputs"),
             "Extract features of scanned images and publish them.",
         ),
         "everything": (dg.AssetSelection.all(), "From the files to the published outputs."),

@@ -1,12 +1,12 @@
-"""What holds for every asset alike, said once: one run over any number of shards, checks in the asset's own step."""
+"""What holds for every asset alike, said once: how many shards a run covers, checks in the asset's own step."""
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from rakuten_assets.defs.io_managers.base import PUBLISHED_AS
+from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import check_specs
 from rakuten_assets.machine import release_free_memory
 
@@ -19,15 +19,15 @@ SOONER = {"dagster/priority": "1"}
 
 def stage_asset(
     group: str,
-    io_manager: str,
+    io_manager: str | None,
     kinds: set[str],
     checks: Mapping[str, str],
     *,
     prefix: str = "",
     ins: Mapping[str, dg.AssetIn] | None = None,
     code_version: str = "1",
-    shards: dg.PartitionsDefinition | None = None,
-    published_as: str | None = None,
+    shards: ShardPartitions | None = None,
+    deps: Sequence[dg.AssetKey] = (),
     only_warn: Collection[str] = (),
     exclusive: bool = False,
     sooner: bool = False,
@@ -35,11 +35,11 @@ def stage_asset(
     """Make an asset of a function: its name and docstring are the asset's.
 
     Args:
-        io_manager: key of the resource that stores the value.
+        io_manager: key of the resource that stores the value; None if the function gives none.
         checks: name -> description of the checks that the function reports.
         prefix: first part of the asset's key; "" for none.
         ins: inputs whose key is not the argument's name.
-        published_as: the file's name in `outputs/`.
+        deps: keys of assets that the function reads by itself.
         only_warn: names of checks that stop nothing.
         exclusive: whether the step keeps every core busy, or fills memory that another one could use.
         sooner: whether the step goes before others that could start at the same time.
@@ -62,10 +62,10 @@ def stage_asset(
             kinds=kinds,
             code_version=code_version,
             partitions_def=shards,
-            # With it on every asset, one command or one click runs the whole graph over all shards in one run.
-            backfill_policy=dg.BackfillPolicy.single_run(),
+            # With a single run on every asset, one command or one click runs the whole graph over all shards.
+            backfill_policy=shards.backfill_policy if shards is not None else dg.BackfillPolicy.single_run(),
             check_specs=check_specs([*parts, function.__name__], checks, shards, only_warn),
-            metadata={PUBLISHED_AS: published_as} if published_as else None,
+            deps=deps or None,
             op_tags=tags or None,
         )
         return make(then_release if exclusive else function)

@@ -1,7 +1,7 @@
 """One strict decode: RGB pixels of an image that decodes whole, or the reason why it does not.
 
 - refuse by size, before anything is read further;
-- read the header and refuse by pixels, before anything is decoded;
+- read the header, without any decoder, and refuse by pixels and by the memory that decoding would take;
 - decode: JPEG by libjpeg-turbo with every warning an error (Pillow ignores warnings: of 200 files with 64
   overwritten bytes its `load` noticed 39, the strict decode 125), the rest by Pillow;
 - the pixels are those of `PIL.Image.open(...).convert("RGB")`, to the bit.
@@ -10,19 +10,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.jpeg import END_OF_IMAGE, JPEG_SIGNATURE, JpegHeader, read_jpeg_header
+from rakuten_assets.images.formats.foreign import description, foreign_format
+from rakuten_assets.images.jpeg import (
+    END_OF_IMAGE,
+    JPEG_SIGNATURE,
+    JpegHeader,
+    read_jpeg_header,
+    trailing_bytes,
+)
+from rakuten_assets.images.memory import DECODING, DECODING_MEMORY
+from rakuten_assets.images.odd_headers import is_header_remark, with_usual_fields
 from rakuten_assets.images.raster import (
     decode_raster,
-    is_animated,
-    open_raster,
-    orientation_of,
     raster_format,
+    read_raster_header,
+    refusals,
+    stored_mode,
 )
 from rakuten_assets.images.reasons import Reason
 from rakuten_assets.units import human_bytes, human_count
@@ -36,14 +46,23 @@ _LEAST_BYTES_OF_A_SCAN = 11
 _START_OF_SCAN = b"\xff\xda"
 # A JPEG cannot have more on a side; other formats can claim a row of billions.
 _LONGEST_SIDE = 65535
+_BYTES_OF_RGB = 3
+_STRICT_SUBSAMPLINGS = frozenset({"4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:4:1"})
 
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What is refused unseen: `max_file_bytes` before a file is read, `max_pixels` before it is decoded."""
+    """What is refused unseen: `max_file_bytes` before a file is read, the others before it is decoded.
+
+    Attributes:
+        max_file_bytes: size of a file.
+        max_pixels: width times height.
+        max_memory: bytes that decoding one image may take, its pixels included.
+    """
 
     max_file_bytes: int
     max_pixels: int
+    max_memory: int = DECODING_MEMORY
 
 
 @dataclass(frozen=True)
@@ -52,11 +71,13 @@ class ImageHeader:
 
     Attributes:
         format: Pillow's name: JPEG, PNG, GIF, WEBP, BMP, TIFF.
-        mode: Pillow's name of the stored pixel mode: RGB, L, CMYK, P, RGBA...
+        mode: Pillow's name of a JPEG's stored pixel mode: RGB, L, CMYK; "" for other formats, see `pixel_mode`.
         width, height: pixels.
         orientation: Exif orientation 1..8, 0 where there is none. It is reported, never applied.
         has_icc: whether there is a colour profile. It is reported, never applied.
         animated: whether there are more frames or pages than the first, which is the one decoded.
+        memory: bytes that decoding allocates at most, the pixels included.
+        end: where the image ends in the file, 0 where the header does not say (as a JPEG's).
         jpeg: more about a JPEG, None for the other formats.
     """
 
@@ -67,7 +88,21 @@ class ImageHeader:
     orientation: int
     has_icc: bool
     animated: bool
+    memory: int
+    end: int
     jpeg: JpegHeader | None
+
+
+class Decoded(NamedTuple):
+    """An image that decodes whole.
+
+    Attributes:
+        rgb: uint8 (height, width, 3), C order.
+        oddity: what the decoder remarked on a header field that no pixel depends on, "" for nothing.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    oddity: str = ""
 
 
 def decode_rgb(
@@ -93,8 +128,9 @@ def decode_rgb(
     """
     check_bytes(len(content), limits)
     header = read_header(content)
-    check_pixels(header, limits)
-    return decode_pixels(content, header, buffer)
+    check_header(content, header, limits)
+    with DECODING.hold(header.memory):
+        return decode_pixels(content, header, buffer).rgb
 
 
 def check_bytes(count: int, limits: DecodeLimits) -> None:
@@ -111,11 +147,12 @@ def check_bytes(count: int, limits: DecodeLimits) -> None:
         )
 
 
-def check_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
-    """Refuse an image by its header: too many pixels.
+def check_header(content: bytes, header: ImageHeader, limits: DecodeLimits) -> None:
+    """Refuse an image by its header: too many pixels, more than its bytes can hold, or too much memory to decode them.
 
     Raises:
-        UndecodableImageError: `too_many_pixels`.
+        UndecodableImageError: `too_many_pixels`, `truncated`, `decoder_warning` (a bomb of scans),
+            `unsupported_mode` or `too_much_memory`.
     """
     pixels = header.width * header.height
     if pixels > limits.max_pixels:
@@ -129,13 +166,22 @@ def check_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
             Reason.TOO_MANY_PIXELS,
             f"{header.width} x {header.height} pixels by the header, allowed are {_LONGEST_SIDE} on a side",
         )
+    if header.jpeg is not None:
+        _check_plausible(content, header.jpeg)
+    if header.memory > limits.max_memory:
+        raise UndecodableImageError(
+            Reason.TOO_MUCH_MEMORY,
+            f"decoding this {header.format} of {header.width} x {header.height} pixels takes about "
+            f"{human_bytes(header.memory)}, allowed are {human_bytes(limits.max_memory)}",
+        )
 
 
 def read_header(content: bytes) -> ImageHeader:
-    """Read an image's header; no pixel is decoded and nothing is allocated for pixels.
+    """Read an image's header; no decoder sees the file and nothing is allocated for pixels.
 
     Raises:
-        UndecodableImageError: `not_an_image`, or `truncated` where the file ends inside the header.
+        UndecodableImageError: `not_an_image`, `unsupported_format` (which is named), `damaged_header`, or
+            `truncated` where the file ends inside the header.
     """
     if content.startswith(JPEG_SIGNATURE):
         jpeg = read_jpeg_header(content)
@@ -147,40 +193,100 @@ def read_header(content: bytes) -> ImageHeader:
             orientation=jpeg.orientation,
             has_icc=jpeg.has_icc,
             animated=False,
+            memory=_jpeg_memory(jpeg),
+            end=0,
             jpeg=jpeg,
         )
+    if name := foreign_format(content):
+        raise UndecodableImageError(Reason.UNSUPPORTED_FORMAT, f"{name}, which is not decoded here", name)
     format_name = raster_format(content)
     if not format_name:
-        raise UndecodableImageError(Reason.NOT_AN_IMAGE, f"the file starts with {content[:12]!r}")
-    return _raster_header(content, format_name)
+        raise UndecodableImageError(Reason.NOT_AN_IMAGE, description(content))
+    header = read_raster_header(content, format_name)
+    return ImageHeader(
+        format=format_name,
+        mode="",
+        width=header.width,
+        height=header.height,
+        orientation=header.orientation,
+        has_icc=header.has_icc,
+        animated=header.animated,
+        memory=header.memory + _BYTES_OF_RGB * header.width * header.height,
+        end=header.end,
+        jpeg=None,
+    )
+
+
+def pixel_mode(content: bytes, header: ImageHeader) -> str:
+    """Pillow's name of the pixel mode in which an image is stored (RGB, L, CMYK, P, RGBA...); limits come first.
+
+    Raises:
+        UndecodableImageError: where the header makes no sense to the decoder.
+    """
+    if header.mode:
+        return header.mode
+    with DECODING.hold(header.memory):  # A WebP's decoder allocates canvases when it is opened.
+        return stored_mode(content, header.format)
+
+
+def bytes_after_end(content: bytes, header: ImageHeader) -> int:
+    """How many bytes follow the end of an image that decodes whole; 0 where the format does not say where it ends."""
+    if header.jpeg is not None:
+        return trailing_bytes(content, header.jpeg)
+    return max(0, len(content) - header.end) if header.end else 0
 
 
 def decode_pixels(
     content: bytes, header: ImageHeader, buffer: npt.NDArray[np.uint8] | None = None
-) -> npt.NDArray[np.uint8]:
-    """Decode an image whose header has been read and accepted: uint8 (height, width, 3), C order.
+) -> Decoded:
+    """Decode an image whose header has been read and accepted. `buffer` is as for `decode_rgb`.
 
-    `buffer` is as for `decode_rgb`.
+    Hold `header.memory` of the budget `memory.DECODING` around it.
 
     Raises:
         UndecodableImageError: with the reason why it does not decode whole.
     """
     if header.jpeg is None:
-        return decode_raster(content, header.format)
-    _check_plausible(content, header.jpeg)
+        return Decoded(decode_raster(content, header.format))
+    buffer, oddity = _fitting(buffer, header), ""
     try:
-        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
-            content, colorspace="RGB", buffer=_fitting(buffer, header), strict=True
-        )
+        pixels = _decode_strictly(content, buffer)
     except ValueError as error:
-        if "Could not determine subsampling" not in str(error):
-            raise _undecodable(str(error), content, header.jpeg) from None
-        # Sampling factors outside the decoder's list, which Pillow takes (4:1:0 and other rarities). Pillow
-        # finds a truncation here, but not every damage.
-        return decode_raster(content, header.format)
+        said = str(error)
+        if not is_header_remark(said):
+            return _decode_otherwise(content, header.jpeg, said)
+        oddity = said.removeprefix("Warning: ")
+        try:
+            pixels = _decode_strictly(with_usual_fields(content, header.jpeg), buffer)
+        except ValueError as further:
+            return _decode_otherwise(content, header.jpeg, str(further))
     # Converting CMYK to RGB is a matter of definition. The strict decode has vouched for the file; the pixels
     # must be Pillow's.
-    return decode_raster(content, header.format) if header.mode == "CMYK" else pixels
+    return Decoded(decode_raster(content, header.format) if header.mode == "CMYK" else pixels, oddity)
+
+
+def _decode_strictly(content: bytes, buffer: npt.NDArray[np.uint8] | None) -> npt.NDArray[np.uint8]:
+    with refusals("JPEG", Reason.CORRUPT_SCAN, but=ValueError):
+        pixels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
+            content, colorspace="RGB", buffer=buffer, strict=True
+        )
+    return pixels
+
+
+def _decode_otherwise(content: bytes, jpeg: JpegHeader, said: str) -> Decoded:
+    """Pillow's decode of what the strict decoder does not support; what it complained of is refused."""
+    if "Could not determine subsampling" not in said:
+        raise _undecodable(said, content, jpeg)
+    # Sampling factors outside the decoder's list, which Pillow takes (4:1:0 and other rarities). Pillow
+    # finds a truncation here, but not every damage.
+    return Decoded(decode_raster(content, "JPEG"))
+
+
+def _jpeg_memory(jpeg: JpegHeader) -> int:
+    """Pixels and coefficients, and Pillow's image where that decodes it once more."""
+    pixels = jpeg.width * jpeg.height
+    by_pillow = jpeg.components > 1 and (jpeg.mode != "RGB" or jpeg.subsampling not in _STRICT_SUBSAMPLINGS)
+    return pixels * (_BYTES_OF_RGB + (4 if by_pillow else 0)) + jpeg.coefficient_bytes
 
 
 def _fitting(buffer: npt.NDArray[np.uint8] | None, header: ImageHeader) -> npt.NDArray[np.uint8] | None:
@@ -218,17 +324,3 @@ def _undecodable(said: str, content: bytes, jpeg: JpegHeader) -> UndecodableImag
     if said.startswith(("Unsupported JPEG", "Unsupported color", "Sorry, arithmetic")):
         return UndecodableImageError(Reason.UNSUPPORTED_MODE, said)
     return UndecodableImageError(Reason.CORRUPT_SCAN, said)
-
-
-def _raster_header(content: bytes, format_name: str) -> ImageHeader:
-    with open_raster(content, format_name) as image:
-        return ImageHeader(
-            format=format_name,
-            mode=image.mode,
-            width=image.width,
-            height=image.height,
-            orientation=orientation_of(image),
-            has_icc="icc_profile" in image.info,
-            animated=is_animated(image),
-            jpeg=None,
-        )

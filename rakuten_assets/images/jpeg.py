@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -47,6 +48,7 @@ class JpegHeader:
         quantisation: sum of the luminance quantisation table's 64 entries (the order of the stored
             entries does not matter to it), 0 where there is none.
         scan_offset: where the first SOS marker stands.
+        scan_components: number of components of the first scan.
     """
 
     width: int
@@ -60,11 +62,22 @@ class JpegHeader:
     has_icc: bool
     quantisation: int
     scan_offset: int
+    scan_components: int
 
     @property
     def mode(self) -> str:
         """Pillow's name of the pixel mode, "" for a number of components that it has none for."""
         return _MODES.get(self.components, "")
+
+    @property
+    def coefficient_bytes(self) -> int:
+        """Bytes of the coefficients that a decoder keeps of the whole image: none where one scan holds everything."""
+        if not self.progressive and self.scan_components == self.components:
+            return 0
+        most_across = max((across for across, _ in self.sampling), default=1) or 1
+        most_down = max((down for _, down in self.sampling), default=1) or 1
+        units = -(-self.width // (8 * most_across)) * -(-self.height // (8 * most_down))
+        return 2 * 64 * units * sum(across * down for across, down in self.sampling)
 
     @property
     def subsampling(self) -> str:
@@ -89,8 +102,8 @@ def read_jpeg_header(content: bytes) -> JpegHeader:
     """Walk the segments of a JPEG up to its first scan.
 
     Raises:
-        UndecodableImageError: `truncated` where the file ends first, `not_an_image` where the segments make
-            no sense.
+        UndecodableImageError: `truncated` where the file ends first, `damaged_header` where the segments make
+            no sense, `unsupported_format` for JPEG-LS.
     """
     walk = _Walk()
     position, size = 2, len(content)
@@ -110,11 +123,11 @@ def read_jpeg_header(content: bytes) -> JpegHeader:
         if position + max(length, 2) > size:
             raise _ends_early()
         if length < 2:
-            raise UndecodableImageError(
-                Reason.NOT_AN_IMAGE, f"header segment 0x{marker:02x} is of impossible length {length}"
-            )
+            raise _damaged(f"header segment 0x{marker:02x} is of impossible length {length}")
+        if marker == 0xF7:
+            raise UndecodableImageError(Reason.UNSUPPORTED_FORMAT, "JPEG-LS, which is not decoded here")
         if marker == 0xDA:
-            return _header(walk, position - 2)
+            return _header(walk, position - 2, content[position + 2] if length > 2 else 0)
         _note(walk, marker, content[position + 2 : position + length])
         position += length
 
@@ -124,14 +137,23 @@ def trailing_bytes(content: bytes, header: JpegHeader) -> int:
     position = header.scan_offset
     if content.find(END_OF_IMAGE, position) == len(content) - len(END_OF_IMAGE):
         return 0  # The only one there is ends the file, as in nearly every file: no need to walk through the scans.
+    for marker, body in segments_from(content, position):
+        if marker == 0xD9:
+            return len(content) - body
+    return 0
+
+
+def segments_from(content: bytes, position: int) -> Iterator[tuple[int, int]]:
+    """Markers from a position on, in headers and between scans, and where each one's body begins; up to the end."""
     while match := _MARKER_IN_SCAN.search(content, position):
         position = match.end()
         marker = content[position - 1]
+        if marker in _STANDALONE:
+            continue
+        yield marker, position
         if marker == 0xD9:
-            return len(content) - position
-        if marker not in _STANDALONE:  # a segment: another scan's header, or a table before it
-            position += int.from_bytes(content[position : position + 2], "big")
-    return 0
+            return
+        position += int.from_bytes(content[position : position + 2], "big")  # past its body
 
 
 @lru_cache(maxsize=256)
@@ -165,6 +187,10 @@ def _ends_early() -> UndecodableImageError:
     return UndecodableImageError(Reason.TRUNCATED, "the file ends inside the header, before any pixel data")
 
 
+def _damaged(what: str) -> UndecodableImageError:
+    return UndecodableImageError(Reason.DAMAGED_HEADER, f"JPEG header: {what}")
+
+
 def _note(walk: _Walk, marker: int, body: bytes) -> None:
     if marker in _START_OF_FRAME:
         if walk.frame is None:
@@ -189,17 +215,15 @@ def _note_tables(walk: _Walk, body: bytes) -> None:
             walk.tables[number] = sum(entries)
 
 
-def _header(walk: _Walk, scan_offset: int) -> JpegHeader:
+def _header(walk: _Walk, scan_offset: int, scan_components: int) -> JpegHeader:
     if walk.frame is None:
-        raise UndecodableImageError(Reason.NOT_AN_IMAGE, "pixel data without a frame header")
+        raise _damaged("pixel data without a frame header")
     marker, body = walk.frame
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
-        raise UndecodableImageError(Reason.NOT_AN_IMAGE, "the frame header is too short")
+        raise _damaged("the frame header is too short")
     precision, height, width, components = struct.unpack_from(">BHHB", body)
     if not (width and height and components):
-        raise UndecodableImageError(
-            Reason.NOT_AN_IMAGE, f"the header gives {width} x {height} pixels of {components} components"
-        )
+        raise _damaged(f"the header gives {width} x {height} pixels of {components} components")
     parts = [body[6 + 3 * number : 9 + 3 * number] for number in range(components)]
     return JpegHeader(
         width=width,
@@ -213,6 +237,7 @@ def _header(walk: _Walk, scan_offset: int) -> JpegHeader:
         has_icc=walk.has_icc,
         quantisation=walk.tables.get(parts[0][2], 0),
         scan_offset=scan_offset,
+        scan_components=scan_components,
     )
 
 

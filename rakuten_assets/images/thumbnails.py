@@ -16,7 +16,10 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.images.raster import open_raster
+from rakuten_assets.images.decoding import read_header
+from rakuten_assets.images.memory import DECODING
+from rakuten_assets.images.raster import open_raster, refusals
+from rakuten_assets.images.reasons import Reason
 
 _JPEG_QUALITY = 70
 
@@ -36,14 +39,22 @@ def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:
     Args:
         content: bytes of an image whose strict decode succeeded.
         format_name: its format as the scan found it (Pillow's name).
+
+    Raises:
+        UndecodableImageError: where there is no memory for it now.
     """
-    with open_raster(content, format_name) as image:
+    with (
+        DECODING.hold(read_header(content).memory),
+        refusals(format_name, Reason.CORRUPT_SCAN),
+        open_raster(content, format_name) as image,
+    ):
         image.draft("RGB", (side, side))
         image.load()
         image.info.pop("transparency", None)
-        picture = image.convert("RGB")
-    factor = min(picture.size) // side
-    return picture.reduce(factor) if factor > 1 else picture
+        factor = min(image.size) // side
+        # An area mean of what is RGB already needs no copy of the whole image.
+        picture = image if image.mode == "RGB" else image.convert("RGB")
+        return picture.reduce(factor) if factor > 1 else picture.copy()
 
 
 def thumbnail_uri(content: bytes, format_name: str, side: int) -> str:

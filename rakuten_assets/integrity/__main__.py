@@ -1,18 +1,27 @@
 """`python -m rakuten_assets.integrity DIR --out DIR`: the integrity report of any folder of images.
 
-Exit status: 0 when the report was written, whatever it says; 1 with `--fail-on` when that is found; 2 when there is
-nothing to report on (a missing folder, a wrong argument).
+| exit status | means |
+|---|---|
+| 0 | the report was written, whatever it says |
+| 1 | the report was written, and `--fail-on` found what it names; nothing else ends with 1 |
+| 2 | no report: a wrong argument, a missing folder, no image, a label file that makes no sense, an unwritable `--out` |
+| 3 | no report: `--fail-on` asks for what cannot be found here (label conflicts where there are no labels) |
+| 70 | no report: a defect of this program |
+| 130 | interrupted |
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.integrity import terminal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,38 +31,62 @@ if TYPE_CHECKING:
 
 _MAX_FILE_BYTES = 50_000_000
 _MAX_PIXELS = 50_000_000
-_WRITTEN, _FOUND, _REFUSED, _INTERRUPTED = 0, 1, 2, 130
+_MAX_MEMORY = 600_000_000  # a test keeps it equal to `images.memory.DECODING_MEMORY`
+_WRITTEN, _FOUND, _REFUSED, _UNDECIDABLE, _DEFECT, _INTERRUPTED = 0, 1, 2, 3, 70, 130
+_MOST_OMISSIONS_SAID = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    terminal.prepare()
+    given = _parser().parse_args(arguments)
+    try:
+        return _run(given)
+    except KeyboardInterrupt:
+        terminal.warn("interrupted; no report was written")
+        return _INTERRUPTED
+    except MemoryError:
+        terminal.warn("error: there is not enough memory; try fewer --workers or a smaller folder")
+        return _REFUSED
+    except Exception:
+        terminal.warn(traceback.format_exc())
+        terminal.warn("error: this is a defect of rakuten_assets; no report was written")
+        return _DEFECT
+    finally:
+        terminal.finish()
+
+
+def _run(given: argparse.Namespace) -> int:
     # Not before the arguments are right: pandas and the decoders take a second to import.
-    from rakuten_assets.integrity.gate import gate_kinds
+    from rakuten_assets.integrity.gate import GateInputError, gate_kinds
+    from rakuten_assets.integrity.reporting.report import HTML_FILE, write_report
 
     try:
         gates = [gate for text in given.fail_on for gate in text.split(",") if gate]
         fatal = gate_kinds(gates)
         _check_folders(given.folder, given.out)
-        report = _report(given)
-        from rakuten_assets.integrity.reporting.report import HTML_FILE, write_report
-
-        write_report(report, given.out)
+        report = _report(given, gates)
+    except GateInputError as error:
+        terminal.warn(f"error: {error}")
+        return _UNDECIDABLE
     except RakutenAssetsError as error:
         return _refuse(str(error))
     except OSError as error:
-        return _refuse(f"{error.filename or given.out}: {error.strerror or error}")
-    except KeyboardInterrupt:
-        print("interrupted; no report was written", file=sys.stderr)
-        return _INTERRUPTED
+        return _refuse(f"{error.filename or given.folder}: {error.strerror or error}")
+    try:
+        write_report(report, given.out)
+    except OSError as error:
+        return _refuse(
+            f"the report cannot be written to {given.out}: {error.strerror or error}; free space there, correct its "
+            "permissions, or choose another --out"
+        )
     found = report.findings["kind"].isin(fatal)
     _say(report, given.out / HTML_FILE)
     if found.any():
         kinds = ", ".join(
             f"{kind} {count:,}" for kind, count in report.findings.loc[found, "kind"].value_counts().items()
         )
-        print(f"--fail-on {','.join(gates)}: found {kinds}", file=sys.stderr)
+        terminal.warn(f"--fail-on {','.join(gates)}: found {kinds}")
         return _FOUND
     return _WRITTEN
 
@@ -63,9 +96,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m rakuten_assets.integrity",
         description="Look at every image of a folder and report what is the matter: unreadable files, duplicates, "
         "label conflicts, train/test twins, oddities. A folder laid out as the challenge's (three CSV files and "
-        "images/) is read with its labels and splits; of any other folder all image files, at any depth.",
+        "images/), or one in which a single such folder lies, is read with its labels and splits; of any other folder "
+        "all image files, at any depth, links followed.",
         epilog="In OUT: report.html, summary.json, findings.csv, duplicates.csv, images.parquet. Exit status: 0 when "
-        "the report was written, 1 with --fail-on when that was found, 2 when there was nothing to report on.",
+        "the report was written; 1 when --fail-on found what it names; 2 when no report could be made; 3 when "
+        "--fail-on names what cannot be found for want of labels or splits; 70 for a defect of this program.",
     )
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder of images")
     parser.add_argument(
@@ -76,6 +111,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="CSV",
         type=Path,
         help="classes of the images: columns path, label, and perhaps split",
+    )
+    parser.add_argument(
+        "--exclude",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="leave out files and folders whose name, or path within DIR, matches (* ? [abc]); may be given several "
+        "times",
     )
     parser.add_argument(
         "--fail-on",
@@ -100,17 +143,19 @@ def _parser() -> argparse.ArgumentParser:
                         help="a larger file is refused unread")  # fmt: skip
     parser.add_argument("--max-pixels", metavar="N", type=_positive, default=_MAX_PIXELS,
                         help="an image with more pixels is refused undecoded")  # fmt: skip
+    parser.add_argument("--max-memory", metavar="N", type=_positive, default=_MAX_MEMORY,
+                        help="an image that takes more bytes to decode is refused")  # fmt: skip
     return parser
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def _distance(text: str) -> int:
-    if not text.isdecimal() or int(text) > 64:
+    if not (text.isascii() and text.isdecimal()) or int(text) > 64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of bits from 0 to 64")
     return int(text)
 
@@ -127,24 +172,39 @@ def _check_folders(folder: Path, out: Path) -> None:
         raise CatalogError(
             f"--out {out} is the folder of the images itself; give another one, which may lie inside it"
         )
+    # Known now, and not after the images have been read.
+    nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if nearest.is_dir() and not os.access(nearest, os.W_OK | os.X_OK):
+        raise CatalogError(
+            f"the report cannot be written to {out}: {nearest} is not writable; correct its permissions, or choose "
+            "another --out"
+        )
 
 
-def _report(given: argparse.Namespace) -> IntegrityReport:
+def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
     import pandas as pd
 
     from rakuten_assets.images.decoding import DecodeLimits
-    from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, printable
+    from rakuten_assets.integrity.collecting.identity import printable
+    from rakuten_assets.integrity.collection import SYNTHETIC_MARKER
     from rakuten_assets.integrity.duplicates.candidates import DEFAULT_DISTANCE
     from rakuten_assets.integrity.duplicates.groups import duplicate_groups
+    from rakuten_assets.integrity.gate import check_inputs
     from rakuten_assets.integrity.reading.scan import scan_images
     from rakuten_assets.integrity.reporting.report import build_report
     from rakuten_assets.machine import usable_cores
     from rakuten_assets.progress import Progress
 
-    collection = _collection(given)
+    root, collection = _collection(given)
+    terminal.say(f"reading {collection.mode}")
+    for note in collection.notes:
+        terminal.say(f"note: {note}")
+    check_inputs(gates, collection.has_labels, collection.has_splits, "image_id" in collection.table)
     workers = given.workers or usable_cores()
-    limits = DecodeLimits(given.max_file_bytes, given.max_pixels)
-    with Progress("scan", len(collection.paths)) as progress:
+    limits = DecodeLimits(given.max_file_bytes, given.max_pixels, given.max_memory)
+    # On a terminal one line is redrawn; elsewhere a line that cannot be written must not end the scan.
+    log = None if sys.stderr.isatty() else terminal.warn
+    with Progress("scan", len(collection.paths), log=log) as progress:
         scan = scan_images(collection.paths, limits, workers, _known(given.out), progress)
     table = collection.table
     images = pd.concat([table[["path"]], scan.reset_index(drop=True), table.drop(columns="path")], axis=1)
@@ -154,28 +214,42 @@ def _report(given: argparse.Namespace) -> IntegrityReport:
         images,
         groups,
         collection.paths,
-        title=printable(given.title or f"Image integrity: {given.folder.resolve().name}"),
+        title=printable(given.title or f"Image integrity: {root.resolve().name}"),
+        mode=f"Looked at: {collection.mode}.",
         unlisted=collection.unlisted,
-        compare_with_real=not (given.folder / SYNTHETIC_MARKER).exists(),
+        omissions=collection.omissions,
+        closed=collection.closed,
+        notes=collection.notes,
+        compare_with_real=not (root / SYNTHETIC_MARKER).exists(),
         workers=workers,
     )
 
 
-def _collection(given: argparse.Namespace) -> ImageCollection:
+def _collection(given: argparse.Namespace) -> tuple[Path, ImageCollection]:
+    """The folder that is reported on, which may lie below the given one, and its images."""
     from rakuten_assets.errors import CatalogError
     from rakuten_assets.integrity.collection import (
         challenge_collection,
+        find_challenge_folders,
         folder_collection,
-        is_challenge_folder,
     )
 
-    if not is_challenge_folder(given.folder):
-        return folder_collection(given.folder, given.labels, skip=given.out)
-    if given.labels is not None:
+    root: Path = given.folder
+    found = find_challenge_folders(root)
+    if found == [root]:
+        if given.labels is not None:
+            raise CatalogError(
+                f"{root} has the challenge's tables, and its labels in them; leave --labels out"
+            )
+        return root, challenge_collection(root)
+    if len(found) > 1 and given.labels is None:
+        some = ", ".join(str(folder) for folder in found[:5])
         raise CatalogError(
-            f"{given.folder} has the challenge's tables, and its labels in them; leave --labels out"
+            f"{len(found)} catalogues lie below {root}: {some}; give the folder of one of them"
         )
-    return challenge_collection(given.folder)
+    if found and given.labels is None:
+        return found[0], challenge_collection(found[0])
+    return root, folder_collection(root, given.labels, given.out, given.exclude)
 
 
 def _known(out: Path) -> pd.DataFrame | None:
@@ -196,18 +270,25 @@ def _known(out: Path) -> pd.DataFrame | None:
 
 
 def _say(report: IntegrityReport, page: Path) -> None:
-    from rakuten_assets.integrity.collection import printable
-    from rakuten_assets.integrity.reporting.headline import verdict
+    from rakuten_assets.integrity.collecting.identity import printable
+    from rakuten_assets.integrity.reporting.headline import headline
 
-    print(verdict(report))
+    terminal.say(headline(report))
     for about in report.summary["findings"].values():
         if about["rows"]:
-            print(f"  {about['severity']:<8} {about['rows']:>8,}  {about['title']}")
-    print(f"report: {printable(str(page))}")
+            terminal.say(f"  {about['severity']:<8} {about['rows']:>8,}  {about['title']}")
+    omissions = report.summary["not_looked_at"]
+    for about in omissions[:_MOST_OMISSIONS_SAID]:
+        terminal.say(f"  not looked at: {about['count']:,} {about['what']} (first: {about['first']})")
+    if left := omissions[_MOST_OMISSIONS_SAID:]:
+        terminal.say(
+            f"  not looked at: {sum(about['count'] for about in left):,} more, of {len(left)} further kinds"
+        )
+    terminal.say(f"report: {printable(str(page))}")
 
 
 def _refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    terminal.warn(f"error: {message}")
     return _REFUSED
 
 

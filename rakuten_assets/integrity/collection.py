@@ -1,13 +1,7 @@
-"""Which images there are: those of a challenge folder with its tables, or all that lie in any folder.
-
-In a folder without the challenge's tables every file counts whose name ends like an image's (`IMAGE_SUFFIXES`, in any
-case), at any depth, in the order of the paths. Hidden files and folders are left out, links to folders are not
-followed (so no loop is possible), and neither are pipes and devices.
-"""
+"""Which images there are: those of a challenge folder with its tables, or all that lie in any folder."""
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -29,17 +23,16 @@ from rakuten_assets.dataset.layout import (
 from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.files import is_local
+from rakuten_assets.integrity.collecting.identity import file_identity, printable
+from rakuten_assets.integrity.collecting.label_file import LabelledPath, match_labels, read_label_file
+from rakuten_assets.integrity.collecting.walk import IMAGE_SUFFIXES, Omission, Walk, is_dropping, walk_images
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"}
-)
 SYNTHETIC_MARKER = "synthetic.json"
 """What the synthetic catalogue leaves in its folder; a test keeps it equal to the generator's own constant, whose
 import would cost a third of a second here."""
 
-_PATH_HEADERS = ("path", "file", "filename", "image")
-_LABEL_HEADERS = ("label", "code", "class", "prdtypecode")
-_SPLIT_HEADER = "split"
+_TABLES = (X_TRAIN_FILE, Y_TRAIN_FILE, X_TEST_FILE)
+_DEEPEST_CATALOG = 3
 
 
 @dataclass(frozen=True)
@@ -50,17 +43,60 @@ class ImageCollection:
         table: one row an image: path (relative to the root), file (its name in reports), and where they are known
             split, row, index, image_id, product_id, code.
         paths: each row's file.
+        mode: what kind of collection it is, in a sentence.
         unlisted: files that lie with the images of a challenge folder and have no row.
+        omissions: what lies there and was not looked at.
+        closed: folders that cannot be listed -> why.
+        notes: what was assumed, and what should be known, in sentences.
     """
 
     table: pd.DataFrame
     paths: Sequence[Path | UPath]
+    mode: str
     unlisted: tuple[str, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    closed: dict[str, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any image has a class."""
+        return "code" in self.table and bool(self.table["code"].notna().any())
+
+    @property
+    def has_splits(self) -> bool:
+        """Whether there are images of train and of test."""
+        return "split" in self.table and set(SPLITS) <= set(self.table["split"])
 
 
 def is_challenge_folder(root: Path) -> bool:
     """Whether the challenge's three tables are in `root`."""
-    return all((root / name).is_file() for name in (X_TRAIN_FILE, Y_TRAIN_FILE, X_TEST_FILE))
+    return all((root / name).is_file() for name in _TABLES)
+
+
+def find_challenge_folders(root: Path) -> list[Path]:
+    """`root` itself where it holds the challenge's tables, else the nearest folders below it that do."""
+    level = [root]
+    for _ in range(_DEEPEST_CATALOG + 1):
+        if found := [folder for folder in level if is_challenge_folder(folder)]:
+            return found
+        level = [below for folder in level for below in _folders_in(folder)]
+    return []
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+                and not is_dropping(entry.name)
+                and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names)]
 
 
 def challenge_collection(root: Path) -> ImageCollection:
@@ -77,23 +113,55 @@ def challenge_collection(root: Path) -> ImageCollection:
         shards=1,
     ).drop(columns="shard")
     paths = folder.image_paths(manifest["file"])
-    relative = [Path(str(path)).relative_to(root).as_posix() for path in paths]
+    relative = [Path(os.path.relpath(str(path), root)).as_posix() for path in paths]
     manifest.insert(0, "path", pd.Series(relative, dtype="str"))
-    return ImageCollection(manifest, paths, unlisted_files(folder, manifest["file"]))
+    train = int((manifest["split"] == "train").sum())
+    test = len(manifest) - train
+    mode = f"the catalogue {root}, with its labels and splits: {train:,} train rows, {test:,} test rows"
+    omissions: list[Omission] = []
+    for split in SPLITS:
+        omissions += _beside_images(folder.images[split], IMAGE_FOLDERS[split])
+    unlisted = unlisted_files(folder, manifest["file"])
+    return ImageCollection(manifest, paths, printable(mode), unlisted, tuple(omissions))
 
 
 def unlisted_files(folder: CatalogFolder, files: Iterable[str]) -> tuple[str, ...]:
     """Files in the two image folders that no row names, as "image_train/NAME", sorted."""
-    named = set(files)
+    named = set(files) | set(folder.other_names.values())
     return tuple(
         name
         for split in SPLITS
         for entry in sorted(_file_names(folder.images[split]))
-        if not entry.startswith(".") and (name := f"{IMAGE_FOLDERS[split]}/{printable(entry)}") not in named
+        if not entry.startswith(".")
+        and not is_dropping(entry)
+        and (name := f"{IMAGE_FOLDERS[split]}/{printable(entry)}") not in named
     )
 
 
-def folder_collection(root: Path, labels: Path | None = None, skip: Path | None = None) -> ImageCollection:
+def _beside_images(folder: Path | UPath, name: str) -> Iterator[Omission]:
+    """What lies in an image folder and is neither an image nor a file that a row might name."""
+    if not is_local(folder):
+        return
+    found: dict[str, list[str]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                kind = "folders" if entry.is_dir() else "files"
+                if is_dropping(entry.name):
+                    found.setdefault(f"{kind} that systems leave behind", []).append(entry.name)
+                elif entry.name.startswith("."):
+                    found.setdefault(f"hidden {kind}", []).append(entry.name)
+                elif kind == "folders":
+                    found.setdefault("folders among the images", []).append(entry.name)
+    except OSError:
+        return  # Then its images cannot be read either, and each row says so.
+    for what, names in sorted(found.items()):
+        yield Omission(f"{what} in {name}", len(names), f"{name}/{printable(min(names))}")
+
+
+def folder_collection(
+    root: Path, labels: Path | None = None, skip: Path | None = None, exclude: Sequence[str] = ()
+) -> ImageCollection:
     """All images of a folder, and what a label file says of them.
 
     Args:
@@ -102,17 +170,20 @@ def folder_collection(root: Path, labels: Path | None = None, skip: Path | None 
             `split` (train or test). A file that it names and that is not there is a missing image; one that it does
             not name has no class.
         skip: a folder inside that does not take part: the report's own.
+        exclude: patterns of names and paths that do not take part.
 
     Raises:
-        CatalogError: if a folder cannot be listed, no image is found, or the label file makes no sense.
+        CatalogError: if the folder cannot be listed, no image is found, or the label file makes no sense.
     """
-    found = {printable(path.relative_to(root).as_posix()): path for path in _image_files(root, skip)}
-    listed = _read_label_file(labels) if labels is not None else {}
-    paths = {**found, **{name: root / name for name in listed if name not in found}}
+    walk = walk_images(root, skip, exclude)
+    paths: dict[str, Path | UPath] = {printable(name): path for name, path in walk.images.items()}
+    listed: dict[str, LabelledPath] = {}
+    notes: tuple[str, ...] = ()
+    if labels is not None:
+        listed, notes = _labels_by_image(root, labels, walk)
+        paths |= {name: root / name for name in listed if name not in paths}
     if not paths:
-        raise CatalogError(
-            f"there is no image in {root}: no file whose name ends in {', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
+        raise CatalogError(_no_image(root, walk))
     names = sorted(paths)
     table = pd.DataFrame(
         {
@@ -121,93 +192,66 @@ def folder_collection(root: Path, labels: Path | None = None, skip: Path | None 
             "row": range(len(names)),
         }
     )
-    if listed:
-        table["split"] = pd.Series([listed[name][1] if name in listed else "" for name in names], dtype="str")
-        table["code"] = _codes([listed[name][0] if name in listed else "" for name in names])
-    return ImageCollection(table, [paths[name] for name in names])
+    mode = f"the images of the folder {root}, without labels: no label conflict and no twin can be found"
+    if labels is not None:
+        table["split"] = pd.Series(
+            [listed[name].split if name in listed else "" for name in names], dtype="str"
+        )
+        table["code"] = _codes([listed[name].label if name in listed else "" for name in names])
+        mode = f"the images of the folder {root}, with the labels of {labels}"
+    return ImageCollection(
+        table,
+        [paths[name] for name in names],
+        printable(mode),
+        omissions=tuple(walk.omissions),
+        closed=walk.closed,
+        notes=(*notes, *_half_a_catalog(root)),
+    )
 
 
-def printable(name: str) -> str:
-    """A file's name as text that every encoding can hold: bytes that are not UTF-8 are written as \\xNN.
-
-    >>> printable("caf\\udce9.jpg")
-    'caf\\\\xe9.jpg'
-    """
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def _image_files(folder: Path, skip: Path | None) -> Iterator[Path]:
-    if skip is not None and folder.resolve() == skip.resolve():
-        return
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise CatalogError(
-            f"the folder {folder} cannot be listed ({error.strerror}); correct its permissions, or leave it out"
-        ) from None
-    for entry in entries:
-        if entry.name.startswith("."):
+def _labels_by_image(root: Path, source: Path, walk: Walk) -> tuple[dict[str, LabelledPath], tuple[str, ...]]:
+    """Labels by printable name. A listed file that the walk left out (another suffix, hidden) is there all the same."""
+    lines = read_label_file(source)
+    images, aliases = dict(walk.images), dict(walk.aliases)
+    known = {file_identity(path): name for name, path in walk.images.items()}
+    for line in lines:
+        if line.path in images or line.path in aliases or not (root / line.path).is_file():
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _image_files(Path(entry.path), skip)
-        elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
-            broken_link = entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110 - a str
-            if broken_link or entry.is_file():
-                yield Path(entry.path)
+        identity = file_identity(root / line.path)
+        if identity in known:
+            aliases[line.path] = known[identity]
+        else:
+            images[line.path] = root / line.path
+            known[identity] = line.path
+    matched = match_labels(lines, source, images, aliases)
+    return {printable(name): line for name, line in matched.labels.items()}, matched.notes
+
+
+def _no_image(root: Path, walk: Walk) -> str:
+    message = f"there is no image in {root}: no file whose name ends in {', '.join(sorted(IMAGE_SUFFIXES))}"
+    if walk.omissions:
+        left_out = ", ".join(f"{one.count:,} {one.what}" for one in walk.omissions)
+        message += f". Not looked at: {left_out}"
+    return message
+
+
+def _half_a_catalog(root: Path) -> Iterator[str]:
+    there = [name for name in _TABLES if (root / name).is_file()]
+    if there and len(there) < len(_TABLES):
+        lacking = [name for name in _TABLES if name not in there]
+        yield (
+            f"{', '.join(there)} lies here, but not {', '.join(lacking)}: the labels of a catalogue are read where all "
+            "three tables are there"
+        )
 
 
 def _file_names(folder: UPath) -> list[str]:
     if is_local(folder):
-        return [entry.name for entry in os.scandir(folder) if entry.is_file()]
+        try:
+            return [entry.name for entry in os.scandir(folder) if entry.is_file()]
+        except OSError:  # Then its images cannot be read either, and each row says so.
+            return []
     return [path.name for path in folder.iterdir() if path.is_file()]
-
-
-def _read_label_file(path: Path) -> dict[str, tuple[str, str]]:
-    """path -> (class, split), in the file's order."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
-            at = _columns(path, header)
-            listed: dict[str, tuple[str, str]] = {}
-            for fields in reader:
-                if not fields:
-                    continue
-                where = f"{path}, line {reader.line_num}"
-                if len(fields) != len(header):
-                    raise CatalogError(
-                        f"{where}: {len(fields)} fields under a header of {len(header)}; correct the line"
-                    )
-                name, split = fields[at[0]].replace("\\", "/"), fields[at[2]] if at[2] is not None else ""
-                if name.startswith("/") or ".." in name.split("/"):
-                    raise CatalogError(
-                        f"{where}: {name!r} is not a path inside the folder; write it relative to it"
-                    )
-                if name in listed:
-                    raise CatalogError(f"{where}: {name!r} has a label already; remove one of the two lines")
-                if split not in ("", *SPLITS):
-                    raise CatalogError(
-                        f"{where}: the split {split!r} is not allowed; write train, test, or nothing"
-                    )
-                listed[name] = (fields[at[1]], split)
-            return listed
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CatalogError(f"the label file {path} cannot be read as CSV in UTF-8: {error}") from None
-
-
-def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
-    """Where the path, the class and the split (None: nowhere) stand."""
-
-    def find(names: Sequence[str]) -> int | None:
-        return next((header.index(name) for name in names if name in header), None)
-
-    name, label = find(_PATH_HEADERS), find(_LABEL_HEADERS)
-    if name is None or label is None:
-        raise CatalogError(
-            f"the label file {path} has the header {','.join(header)!r}; it needs a column `path` and a column "
-            "`label`, and may have a column `split`"
-        )
-    return name, label, find((_SPLIT_HEADER,))
 
 
 def _codes(labels: list[str]) -> pd.Series:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.dataset.layout import X_TEST_FILE, X_TRAIN_FILE, Y_TRAIN_FILE
-from rakuten_assets.errors import CatalogError
-from rakuten_assets.files import write_bytes
+from rakuten_assets.errors import CatalogError, StoreError
+from rakuten_assets.files import sha256_of_bytes, sha256_of_file, write_bytes
+from rakuten_assets.records import read_mapping, read_record, write_record
 from rakuten_assets.synthetic.faults import FaultRecord
 
 MARKER_FILE = "synthetic.json"
@@ -59,8 +59,17 @@ class SyntheticCatalog:
         path = self.root / FAULTS_FILE
         if not path.is_file():
             raise CatalogError(f"{path} is missing; delete {self.root} and generate the catalogue again")
-        with path.open(encoding="utf-8", newline="") as file:
-            records = tuple(_record_of(line) for line in csv.DictReader(file))
+        recorded = _read_marker(self.root / MARKER_FILE).get("faults_sha256")
+        try:
+            content = path.read_bytes()
+            if recorded is not None and sha256_of_bytes(content) != recorded:  # 0.1.0 recorded none.
+                raise ValueError(f"its content does not have the sha256 that {MARKER_FILE} records")
+            lines = csv.DictReader(io.StringIO(content.decode(), newline=""))
+            records = tuple(_record_of(line) for line in lines)
+        except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+            raise CatalogError(
+                f"{path} is damaged ({error}); delete {self.root} and generate the catalogue again"
+            ) from None
         if dict(Counter(record.kind for record in records)) != self.fault_counts:
             raise CatalogError(
                 f"{path} does not list the faults that {MARKER_FILE} counts; delete {self.root} and generate the "
@@ -82,7 +91,9 @@ def write_marker(folder: Path, catalog: SyntheticCatalog) -> None:
     """Write `synthetic.json`: from here on the folder counts as whole."""
     content = {"generator": _GENERATOR, "version": GENERATOR_VERSION, **asdict(catalog)}
     del content["root"], content["reused"]
-    write_bytes(folder / MARKER_FILE, (json.dumps(content, indent=2) + "\n").encode())
+    content["faults_sha256"] = sha256_of_file(folder / FAULTS_FILE)
+    # Not tied to its folder, which is renamed from here on.
+    write_record(folder / MARKER_FILE, content, of=MARKER_FILE)
 
 
 def read_catalog(
@@ -139,12 +150,16 @@ def read_catalog(
 
 def _read_marker(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise CatalogError(f"{path} cannot be read ({error}); delete its folder and generate again") from None
-    return content if isinstance(content, dict) else {}
+        content = read_mapping(path)
+        # A marker of release 0.1.0 has no checksum, and exactly these keys.
+        return content if set(content) == _FIRST_KEYS else read_record(path, of=MARKER_FILE)
+    except (StoreError, OSError) as error:
+        raise CatalogError(f"{error}; delete its folder and generate the catalogue again") from None
 
 
+_FIRST_KEYS = {
+    "generator", "version", "train_rows", "test_rows", "seed", "faults", "images", "image_bytes", "fault_counts",
+}  # fmt: skip
 _RECORD_FIELDS = tuple(field.name for field in fields(FaultRecord))
 _NUMBERS = ("row", "index", "image_id", "product_id", "code")
 

@@ -33,8 +33,11 @@ def test_one_run_over_all_shards_publishes_everything(finished: Project) -> None
     project = finished
     outputs = project.storage / "outputs"
     assert sorted(path.name for path in outputs.iterdir()) == [
+        "index.parquet",
         "integrity_report",
+        "manifest.json",
         "metadata.json",
+        "metadata_efficientnet_b0.json",
         "test_features_efficientnet_b0.npy",
         "test_valid.npy",
         "train_features_efficientnet_b0.npy",
@@ -109,6 +112,8 @@ def test_a_run_a_shard_gives_the_same_bytes_as_one_run(finished: Project, projec
         "train_feature_matrix",
         "test_feature_matrix",
         "metadata",
+        "duplicate_groups",
+        "outputs",
     ).success
     assert other.outputs() == finished.outputs()
 
@@ -189,7 +194,12 @@ def test_a_changed_image_changes_its_shard_only(done: Project, tmp_path: Path) -
     row = int(good["row"].iloc[0])
     before = np.load(mine.storage / "outputs" / "train_features_efficientnet_b0.npy")
     assert mine.run("image_scan", "train_features", "test_features", key="01").success
-    assert mine.run("train_feature_matrix", "test_feature_matrix", "metadata").success
+    assert mine.run(
+        "train_valid", "test_valid", "train_feature_matrix", "test_feature_matrix", "metadata"
+    ).success
+    # A picture that changed may belong to other groups: until they are known, nothing is published.
+    assert "made of other image files" in failure_of(mine.run("outputs"), "outputs")
+    assert mine.run("duplicate_groups", "outputs").success
     after = np.load(mine.storage / "outputs" / "train_features_efficientnet_b0.npy")
     assert np.flatnonzero((before != after).any(axis=1)).tolist() == [row]
 
@@ -209,7 +219,7 @@ def test_extractors_stand_side_by_side_and_going_back_makes_nothing_anew(done: P
     before, published = stored(), done.outputs()
     both = _fresh(done, done.storage, backbone="resnet18,efficientnet_b0")
     family = [f"resnet18/{name}" for name in FAMILY]
-    assert both.run("image_scan", *family, span=("00", "02")).success
+    assert both.run("image_scan", *family, "outputs", span=("00", "02")).success
     assert stored() == before
     after = both.outputs()
     assert after.items() >= published.items()

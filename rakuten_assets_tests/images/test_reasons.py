@@ -17,6 +17,11 @@ def test_codes_are_fixed() -> None:
         "empty",
         "file_too_large",
         "not_an_image",
+        "unsupported_format",
+        "damaged_header",
+        "too_much_memory",
+        "decoder_failure",
+        "odd_header",
         "too_many_pixels",
         "unsupported_mode",
         "truncated",
@@ -34,4 +39,10 @@ def test_status_follows_from_the_reason() -> None:
     for reason in Reason:
         if reason is not Reason.MISSING:
             assert status_of(reason) is (Status.OK if reason in REMARKS else Status.UNREADABLE)
-    assert {str(reason) for reason in REMARKS} == {"", "wrong_format", "animated", "trailing_bytes"}
+    assert {str(reason) for reason in REMARKS} == {
+        "",
+        "wrong_format",
+        "animated",
+        "trailing_bytes",
+        "odd_header",
+    }

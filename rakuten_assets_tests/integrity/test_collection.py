@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, folder_collection, printable
+from rakuten_assets.integrity.collecting.identity import printable
+from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, folder_collection
 from rakuten_assets.synthetic.catalog import MARKER_FILE
 
 
@@ -36,7 +37,7 @@ def test_links_make_no_loop_and_a_broken_one_is_a_missing_image(tmp_path):
     (tmp_path / "self.jpg").symlink_to(tmp_path / "self.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "folder.jpg").mkdir()
-    assert names(tmp_path) == ["a/x.jpg", "broken.jpg", "link.jpg", "self.jpg"]
+    assert names(tmp_path) == ["a/x.jpg", "broken.jpg", "self.jpg"]
 
 
 def test_the_report_itself_is_left_out(tmp_path):
@@ -61,17 +62,22 @@ def test_a_folder_without_images_is_refused(tmp_path):
         folder_collection(tmp_path)
 
 
-def test_a_folder_that_cannot_be_listed_is_refused(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_said_and_not_the_end(tmp_path, monkeypatch):
     touch(tmp_path, "x.jpg", "closed/y.jpg")
     scandir = os.scandir
+    closed = {"closed"}
 
     def guarded(folder):
-        if Path(folder).name == "closed":
+        if Path(folder).name in closed:
             raise PermissionError(13, "Permission denied")
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", guarded)
-    with pytest.raises(CatalogError, match=r"closed cannot be listed \(Permission denied\)"):
+    collection = folder_collection(tmp_path)
+    assert collection.table["path"].tolist() == ["x.jpg"]
+    assert collection.closed == {"closed": "Permission denied"}
+    closed.add(tmp_path.name)
+    with pytest.raises(CatalogError, match=r"cannot be listed \(Permission denied\)"):
         folder_collection(tmp_path)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -167,9 +166,8 @@ def mutants(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture(scope="module")
 def scanned(mutants: list[Path]) -> pd.DataFrame:
     KERNELS.compiled()
-    before, started = _peak_memory(), time.monotonic()
+    before = _peak_memory()
     frame = scan_images(mutants, LIMITS, workers=2)
-    assert time.monotonic() - started < 60, "something hangs"
     assert _peak_memory() - before < 300 << 20, "something takes the memory that a header claims"
     return frame
 

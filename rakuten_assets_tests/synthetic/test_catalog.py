@@ -41,6 +41,7 @@ def test_the_marker_names_no_place_and_no_time(folder):
     marker = json.loads((folder / MARKER_FILE).read_text())
     assert set(marker) == {
         "generator", "version", "train_rows", "test_rows", "seed", "faults", "images", "image_bytes", "fault_counts",
+        "faults_sha256", "checksum",
     }  # fmt: skip
 
 
@@ -67,10 +68,34 @@ def test_a_lost_file_is_named(folder, name):
 
 
 def test_a_catalogue_of_another_generator_version_is_refused(folder):
-    marker = json.loads((folder / MARKER_FILE).read_text())
-    (folder / MARKER_FILE).write_text(json.dumps({**marker, "version": "0"}))
+    _as_release_0_1_0_wrote_it(folder, version="0")
     with pytest.raises(CatalogError, match="version '0' instead of"):
         read_catalog(folder, *PARAMETERS)
+
+
+def test_a_catalogue_of_release_0_1_0_is_still_read(folder):
+    _as_release_0_1_0_wrote_it(folder)
+    found = read_catalog(folder, *PARAMETERS)
+    assert found == SyntheticCatalog(folder, *PARAMETERS, 45, 123_456, {"near_duplicate": 1}, reused=True)
+    assert found.read_faults() == (RECORD,)
+
+
+def test_a_copied_or_renamed_catalogue_is_whole(folder):
+    moved = folder.rename(folder.with_name("elsewhere"))
+    assert read_catalog(moved, *PARAMETERS).read_faults() == (RECORD,)
+
+
+def test_a_changed_list_of_faults_is_refused(folder):
+    path = folder / FAULTS_FILE
+    path.write_text(path.read_text().replace("cropped", "copied"))
+    with pytest.raises(CatalogError, match=r"synthetic_faults.csv is damaged .*generate"):
+        read_catalog(folder, *PARAMETERS).read_faults()
+
+
+def _as_release_0_1_0_wrote_it(folder, **changes):
+    marker = json.loads((folder / MARKER_FILE).read_text())
+    del marker["checksum"], marker["faults_sha256"]
+    (folder / MARKER_FILE).write_text(json.dumps({**marker, **changes}))
 
 
 def test_no_folder_and_an_empty_one_hold_no_catalogue(tmp_path):

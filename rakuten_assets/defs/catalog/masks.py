@@ -15,22 +15,22 @@ from rakuten_assets.defs.presentation import details
 from rakuten_assets.defs.verdicts import publish
 
 
-@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS, published_as="train_valid.npy")
+@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)
 def train_valid(
     context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
 ) -> Iterator[Any]:
-    """Whether each train row has a usable image, bool (n,), in CSV order. Published as `train_valid.npy`.
+    """Whether each train row has a usable image, bool (n,), in CSV order.
 
     False: the image is quarantined, its feature vectors are exactly zero.
     """
     yield from _mask(context, image_manifest, image_scan, "train")
 
 
-@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS, published_as="test_valid.npy")
+@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)
 def test_valid(
     context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
 ) -> Iterator[Any]:
-    """Whether each test row has a usable image, as `train_valid`. Published as `test_valid.npy`."""
+    """Whether each test row has a usable image, as `train_valid`."""
     yield from _mask(context, image_manifest, image_scan, "test")
 
 

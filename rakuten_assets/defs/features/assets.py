@@ -13,14 +13,13 @@ from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
 from rakuten_assets.defs.features.metadata import (
+    document_metadata,
     extraction_metadata,
     extractor_metadata,
     matrix_metadata,
     outcome,
 )
-from rakuten_assets.defs.features.names import matrix_file, metadata_file
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
 from rakuten_assets.extraction.document import (
@@ -42,6 +41,7 @@ from rakuten_assets.extraction.validation import (
     matrix_verdicts,
     shard_verdicts,
 )
+from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -55,19 +55,11 @@ Decorator = Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]
 
 def build_features(settings: Settings, shards: ShardPartitions) -> list[dg.AssetsDefinition]:
     """The stage's assets: a family for each extractor of the settings."""
-    first, *others = extractor_specs(settings)
-    families = [build_family(first, shards, is_first=True), *(build_family(spec, shards) for spec in others)]
-    return [asset for family in families for asset in family]
+    return [asset for spec in extractor_specs(settings) for asset in build_family(spec, shards)]
 
 
-def build_family(
-    spec: ExtractorSpec, shards: ShardPartitions, is_first: bool = False
-) -> list[dg.AssetsDefinition]:
-    """One extractor's assets. Their key prefix is its name.
-
-    Args:
-        is_first: whether it is the first of the settings: its metadata are published under the document's name.
-    """
+def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.AssetsDefinition]:
+    """One extractor's assets. Their key prefix is its name."""
     backbone = spec.backbone
     prefix = backbone.family
     engine = "openvino" if spec.engine == "auto" else spec.engine
@@ -96,7 +88,6 @@ def build_family(
             MATRIX_CHECKS,
             prefix=prefix,
             ins={f"{split}_features": own(f"{split}_features")},
-            published_as=matrix_file(backbone, split),
         )
 
     @by_shard()
@@ -132,7 +123,7 @@ def build_family(
         train_labels: np.ndarray,
         settings: dg.ResourceParam[Settings],
     ) -> Iterator[Any]:
-        """All train features, float32 (n, dim), rows in CSV order, published.
+        """All train features, float32 (n, dim), rows in CSV order.
 
         Merged from the shards block by block: neither they nor the matrix are ever held whole.
         """
@@ -157,7 +148,6 @@ def build_family(
         METADATA_CHECKS,
         prefix=prefix,
         ins={name: own(name) for name in ("train_feature_matrix", "test_feature_matrix")},
-        published_as=metadata_file(backbone, is_first),
         only_warn=("comparable_statistics",),
     )
     def metadata(
@@ -181,9 +171,9 @@ def build_family(
         result = dg.MaterializeResult(
             value=document,
             metadata={
+                **document_metadata(document),
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 "document": dg.MetadataValue.json(document),
-                "quarantined": table(pd.DataFrame(document["quarantined"]).reset_index()),
             },
             data_version=dg.DataVersion(content_version(document)),
         )
@@ -207,6 +197,7 @@ def _features(
     # The pipeline brings numba and an engine: not at start-up.
     from rakuten_assets.extraction.pipeline import Extractor
 
+    refuse_failed_scans(scans, settings.unreadable_warn, settings.unreadable_fail)
     folder = open_catalog(settings)
     made, verdicts, reports = {}, {}, []
     what = f"{spec.name}, {split} features"
@@ -224,15 +215,14 @@ def _features(
             verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
             context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
             reports.append(report)
+            progress.leave_out(report.waited)
             progress.advance(len(rows))
         context.log.info(f"{what}: {outcome(reports)}")
-        version = content_digest(*(shard.content for shard in made.values()))
         result = dg.MaterializeResult(
-            value=made,
-            metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe()),
-            data_version=dg.DataVersion(version),
+            value=made, metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
         )
-        yield from publish(context, result, verdicts)
+        versions = {key: shard.content for key, shard in made.items()}
+        yield from publish(context, result, verdicts, versions=versions)
 
 
 def _matrix(

@@ -17,13 +17,3 @@ def matrix_key(backbone: Backbone, split: Split) -> list[str]:
 def metadata_key(backbone: Backbone) -> list[str]:
     """Key of the asset that describes an extractor's features."""
     return [backbone.family, "metadata"]
-
-
-def matrix_file(backbone: Backbone, split: Split) -> str:
-    """Published file of a split's features."""
-    return f"{split}_features_{backbone.family}.npy"
-
-
-def metadata_file(backbone: Backbone, is_first: bool) -> str:
-    """Published description of an extractor's features; the first extractor's has the document's name."""
-    return "metadata.json" if is_first else f"metadata_{backbone.family}.json"

@@ -9,17 +9,18 @@ import dagster as dg
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.dataset.sharding import shard_keys
-from rakuten_assets.defs.features.names import matrix_file, matrix_key, metadata_key, shards_key
+from rakuten_assets.defs.features.names import matrix_key, metadata_key, shards_key
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import whole_range_request
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.extraction.storing.features import FeatureArray, content_digest, merged_content
 from rakuten_assets.extraction.storing.freshness import ShardState, shard_state
+from rakuten_assets.outputs.names import features_file
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 
-_SCAN, _MASKS = "image_scan", ("train_valid", "test_valid")
+_SCAN, _MASKS, _OUTPUTS = "image_scan", ("train_valid", "test_valid"), ["outputs"]
 _DIGITS = 12
 Stored = Mapping[str, Mapping[Split, FeatureArray | None]]
 
@@ -63,7 +64,11 @@ def refresh_requests(settings: Settings, instance: dg.DagsterInstance) -> list[d
         stale = [(family, state) for family, state in zip(families, states, strict=True) if state.is_stale]
         if stale:
             requests.append(_shard_request(key, stale, len(families) > 1, instance))
-    return requests or _merge_request(families, features, instance)
+    return (
+        requests
+        or _merge_request(families, features, instance)
+        or _publish_request(families, storage, instance)
+    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _merge_request(
                 key: one for key, by_split in family.stored.items() if (one := by_split[split]) is not None
             }
             content, key = merged_content(shards), matrix_key(family.backbone, split)
-            matrix = features.find(key, published_as=matrix_file(family.backbone, split))
+            matrix = features.find(key)
             if matrix is None or matrix.made_of != content:
                 why.append(f"{'/'.join(key)} is not merged from the present shards")
                 contents.append(content)
@@ -130,10 +135,37 @@ def _merge_request(
     keys = [[name] for name in _MASKS]
     for backbone in backbones:
         keys += [*(matrix_key(backbone, split) for split in SPLITS), metadata_key(backbone)]
+    keys.append(_OUTPUTS)
     return [
         dg.RunRequest(
             run_key=f"merge-{content_digest(*contents)[:_DIGITS]}-{'-'.join(last)}",
             asset_selection=[dg.AssetKey(key) for key in keys],
+            tags={"rakuten/why": "; ".join(why)},
+        )
+    ]
+
+
+def _publish_request(
+    families: list[_Family], storage: Storage, instance: dg.DagsterInstance
+) -> list[dg.RunRequest]:
+    """A run of the last step, if what is published is not what is merged."""
+    from rakuten_assets.outputs.loading import published_manifest
+
+    features, manifest, why = FeatureIOManager(storage), published_manifest(storage.root), []
+    for family in families:
+        for split in SPLITS:
+            name = features_file(split, family.backbone.family)
+            merged = features.find(matrix_key(family.backbone, split))
+            published = manifest.files.get(name) if manifest is not None else None
+            if merged is not None and (published is None or published.sha256 != merged.record.sha256):
+                why.append(f"{name} is not the present matrix")
+    if not why:
+        return []
+    state = content_digest("" if manifest is None else manifest.set_id, *why)[:_DIGITS]
+    return [
+        dg.RunRequest(
+            run_key=f"publish-{state}-{_last(instance, _OUTPUTS, None)}",
+            asset_selection=[dg.AssetKey(_OUTPUTS)],
             tags={"rakuten/why": "; ".join(why)},
         )
     ]

@@ -12,9 +12,9 @@ from rakuten_assets.defs.io_managers.npy import (
     store_array,
     write_record,
 )
-from rakuten_assets.defs.io_managers.parquet import read_table, write_table
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing.features import FeatureArray, rows_digest
+from rakuten_assets.tables import read_table, write_table
 
 
 class FeatureIOManager(NpyIOManager):
@@ -38,7 +38,7 @@ class FeatureIOManager(NpyIOManager):
                 "made_of": value.made_of,
             },
         )
-        return describe_array(record, target)
+        return {**describe_array(record, target), "dagster/row_count": len(value.rows)}
 
     def read(self, own: UPath, published: UPath | None) -> FeatureArray:
         content = read_record(own)

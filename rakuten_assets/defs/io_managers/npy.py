@@ -1,16 +1,15 @@
 """Arrays as `.npy`: written atomically, memory-mapped on reading, checked against a record of what was written."""
 
-import json
 from typing import Any, ClassVar
 
 import dagster as dg
 import numpy as np
 from upath import UPath
 
+from rakuten_assets import records
 from rakuten_assets.arrays import ArrayRecord, StagedArray, move_array, open_array, write_array
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import write_bytes
 from rakuten_assets.units import human_bytes
 
 
@@ -32,8 +31,8 @@ class NpyIOManager(FileIOManager):
     def read(self, own: UPath, published: UPath | None) -> Any:
         return open_array(published or own, ArrayRecord.from_dict(read_record(own).get("array")))
 
-    def present(self, own: UPath, published: UPath | None) -> bool:
-        return record_file(own).exists() and super().present(own, published)
+    def commit_file(self, own: UPath, published: UPath | None) -> UPath:
+        return record_file(own)
 
 
 def store_array(value: Any, target: UPath) -> ArrayRecord:
@@ -52,24 +51,26 @@ def describe_array(record: ArrayRecord, target: UPath) -> dict[str, Any]:
         "dtype": record.dtype,
         "shape": str(record.shape),
         "size": human_bytes(record.bytes),
+        "bytes": record.bytes,
         "sha256": record.sha256,
     }
 
 
 def record_file(own: UPath) -> UPath:
+    """Path of the record of an asset's arrays."""
     return own.with_name(f"{own.name.removesuffix(NpyIOManager.suffix)}.json")
 
 
 def write_record(own: UPath, content: dict[str, Any]) -> None:
-    write_bytes(record_file(own), f"{json.dumps(content, indent=2)}\n".encode())
+    """Commit what was written: from here on the arrays that `content` describes count."""
+    records.write_record(record_file(own), content)
 
 
 def read_record(own: UPath) -> dict[str, Any]:
-    path = record_file(own)
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise StoreError(f"{path} is damaged: {error}") from None
-    if not isinstance(content, dict):
-        raise StoreError(f"{path} is damaged: it holds no mapping")
-    return content
+    """What `write_record` wrote.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        StoreError: if it is damaged, or belongs to another asset.
+    """
+    return records.read_record(record_file(own))

@@ -34,14 +34,14 @@ def label_encoder(context: dg.AssetExecutionContext, y_train: pd.DataFrame) -> I
     yield from publish(context, result, [encoder_is_bijection(encoder, y_train[LABEL_COLUMN])])
 
 
-@stage_asset("labels", "npy", {"numpy"}, LABEL_CHECKS, published_as="train_labels.npy")
+@stage_asset("labels", "npy", {"numpy"}, LABEL_CHECKS)
 def train_labels(
     context: dg.AssetExecutionContext,
     x_train: pd.DataFrame,
     y_train: pd.DataFrame,
     label_encoder: dict[str, int],
 ) -> Iterator[Any]:
-    """Label of each train row, int64 (n,), in the order of the product file. Published as `train_labels.npy`."""
+    """Label of each train row, int64 (n,), in the order of the product file."""
     encoder = {int(code): label for code, label in label_encoder.items()}
     codes = codes_of_rows(x_train, y_train)
     labels = encode_labels(codes, encoder)
@@ -59,7 +59,8 @@ def class_weights(
 ) -> Iterator[Any]:
     """Weight of each class in a loss, float64 (classes,): n / (classes * rows of the class)."""
     weights = balanced_class_weights(train_labels, len(label_encoder))
-    chart = bars_png(list(label_encoder), weights.tolist(), "Class weights", "weight", value_format="{:.2f}")
+    names = [f"{CLASS_NAMES.get(int(code), '')}  {code}".strip() for code in label_encoder]
+    chart = bars_png(names, weights.tolist(), "Class weights", "weight", value_format="{:.2f}")
     result = dg.MaterializeResult(
         value=weights,
         metadata={

@@ -48,7 +48,7 @@ def describe_timm(backbone: Backbone) -> Backbone:
         )
         raise WeightsError(f"timm {timm.__version__} has no network {backbone.architecture!r}; {hint}")
     model: Any = timm_network(backbone)
-    config: dict[str, Any] = timm.data.resolve_data_config(model=model)  # type: ignore[no-untyped-call, attr-defined]
+    config: dict[str, Any] = timm.data.resolve_data_config(model=model)
     published = model.pretrained_cfg
     side, mean, std = config["input_size"][-1], tuple(config["mean"]), tuple(config["std"])
     resize = round(side / config["crop_pct"])

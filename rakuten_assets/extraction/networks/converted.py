@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.storage import scratch_folder
 
 # Change it when `conversion` makes another model from the same request.
 _RECIPE = 2
@@ -37,6 +37,20 @@ class ConvertedModel:
     xml: bytes
     bin: bytes
     about: dict[str, Any]
+
+    @classmethod
+    def of(cls, packed: Packed, request: str) -> ConvertedModel:
+        """The model that was made for a request, by its digest.
+
+        Raises:
+            StoreError: it is another one's.
+        """
+        if packed.about.get("request") != request:
+            raise StoreError("it is the model of another request")
+        try:
+            return cls(packed.parts[_XML], packed.parts[_BIN], dict(packed.about))
+        except KeyError as error:
+            raise StoreError(f"{error} is missing from it") from None
 
 
 def converted_model(
@@ -64,18 +78,16 @@ def converted_model(
         "versions": {name: version(name) for name in ("openvino", *backbone.distributions)},
         "recipe": _RECIPE,
     }
-    target = cache / "models" / f"{sha256_of_bytes(json.dumps(key, sort_keys=True).encode())}.zip"
+    digest = sha256_of_bytes(json.dumps(key, sort_keys=True).encode())
+    target = cache / "models" / f"{digest}.zip"
     try:
-        return _model(read_packed(target))
+        return ConvertedModel.of(read_packed(target), digest)
     except FileNotFoundError:
         log(f"converting {backbone.name} for openvino (once; kept in {target})")
     except StoreError as error:
         log(f"{target} is damaged ({error}); converting {backbone.name} again")
         target.unlink(missing_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="rakuten_assets_") as temporary,
-        weights_on_disk(weights, cache / "weights", backbone) as source,
-    ):
+    with scratch_folder() as temporary, weights_on_disk(weights, cache / "weights", backbone) as source:
         request = {
             "backbone": described,
             "weights": {
@@ -85,16 +97,13 @@ def converted_model(
                 "identity": source.identity,
             },
             "side": side,
-            "folder": temporary,
+            "folder": str(temporary),
         }
-        about = {**run_in_torch_process("convert", request), "openvino": version("openvino")}
-        parts = {name: (Path(temporary) / name).read_bytes() for name in (_XML, _BIN)}
+        about = {
+            **run_in_torch_process("convert", request),
+            "openvino": version("openvino"),
+            "request": digest,
+        }
+        parts = {name: (temporary / name).read_bytes() for name in (_XML, _BIN)}
     write_first(target, pack(parts, about))
-    return _model(read_packed(target))
-
-
-def _model(packed: Packed) -> ConvertedModel:
-    try:
-        return ConvertedModel(packed.parts[_XML], packed.parts[_BIN], dict(packed.about))
-    except KeyError as error:
-        raise StoreError(f"{error} is missing from it") from None
+    return ConvertedModel.of(read_packed(target), digest)

@@ -162,6 +162,8 @@ def _check_layout(places: dict[str, dict[str, Any]], dim: int, data_bytes: int) 
     """Number of rows; refuses tensors of another kind or that do not fill the file exactly."""
     try:
         count = places["features"]["shape"][0]
+        if type(count) is not int or count < 0:
+            raise StoreError(f"it announces {count!r} rows")
         expected = {
             "features": ("F32", [count, dim], count * dim * _FLOAT_BYTES),
             "sha256": ("U8", [count, KEY_BYTES], count * KEY_BYTES),
@@ -171,7 +173,7 @@ def _check_layout(places: dict[str, dict[str, Any]], dim: int, data_bytes: int) 
             start, stop = places[tensor]["data_offsets"]
             if places[tensor]["dtype"] != dtype or places[tensor]["shape"] != shape or stop - start != length:
                 raise StoreError(f"its tensor {tensor} is not {dtype} {shape}")
-            if start < 0:
+            if not (type(start) is type(stop) is int and 0 <= start <= stop <= data_bytes):
                 raise StoreError(f"its tensor {tensor} lies outside the file")
         if set(places) != set(expected) or sum(length for *_, length in expected.values()) != data_bytes:
             raise StoreError("its size is not that of its tensors")

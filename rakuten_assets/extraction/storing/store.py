@@ -11,15 +11,12 @@
 from __future__ import annotations
 
 import io
-import json
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from upath import UPath
 
@@ -31,7 +28,9 @@ from rakuten_assets.extraction.storing.segments import (
     read_index,
     read_rows,
 )
-from rakuten_assets.files import TEMPORARY_SUFFIX, is_local, write_bytes
+from rakuten_assets.files import is_local, write_bytes
+from rakuten_assets.leftovers import remove_temporary_files
+from rakuten_assets.records import read_record, write_record
 
 DAMAGED_SUFFIX = ".damaged"
 ABOUT_FILE = "extractor.json"
@@ -39,8 +38,6 @@ _SMALL_ROWS = 2048
 _SMALL_SEGMENTS_BEFORE_MERGING = 64
 # 21 MB of EfficientNet-B0 rows: few files, and little memory to write one.
 _ROWS_OF_A_MERGED_SEGMENT = 4096
-# A live writer of another machine looks dead from here; no write of a segment takes so long.
-_SECONDS_BEFORE_A_LEFTOVER_IS_DEAD = 60.0
 _MOST_LISTINGS_OF_A_READ = 5
 
 
@@ -62,7 +59,8 @@ class RowStore:
         self._segments: dict[str, SegmentIndex] = {}
         self._unusable: set[str] = set()
         self._place: dict[bytes, tuple[str, int]] = {}
-        self._clean()
+        if is_local(folder):
+            remove_temporary_files(Path(folder))
         self.refresh()
 
     def __len__(self) -> int:
@@ -128,15 +126,18 @@ class RowStore:
 
     def write_about(self, about: dict[str, Any]) -> None:
         """Record what the rows are and what computes them, for a reader and for `about`."""
-        self._write(ABOUT_FILE, (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())
+        write_record(self.folder / ABOUT_FILE, about)
 
     def about(self) -> dict[str, Any]:
-        """What `write_about` last recorded; {} where there is nothing readable."""
+        """What `write_about` last recorded; {} where there is nothing, or nothing whole (which the log says)."""
+        path = self.folder / ABOUT_FILE
         try:
-            about = json.loads((self.folder / ABOUT_FILE).read_bytes())
-        except (OSError, ValueError):
+            return read_record(path)
+        except FileNotFoundError:
             return {}
-        return about if isinstance(about, dict) else {}
+        except (StoreError, OSError) as error:
+            self._log(f"{error}; it only describes the rows, and is written anew by the next computation")
+            return {}
 
     def _names(self) -> list[str]:
         return [name for name in self._entries() if name.endswith(SUFFIX) and not name.startswith(".")]
@@ -242,11 +243,8 @@ class RowStore:
     def _write(self, name: str, content: bytes) -> None:
         try:
             write_bytes(self.folder / name, content)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write {self.folder / name}: {error.strerror or error}; rows stored before are intact: "
-                "make room (or give write permission) and run again"
-            ) from error
+        except StoreError as error:
+            raise StoreError(f"cannot write rows: {error}") from error
 
     def _forget(self, name: str) -> None:
         index = self._segments.pop(name, None)
@@ -266,24 +264,6 @@ class RowStore:
             self._unusable.add(name)
             what = f"left where it is ({error})"
         self._log(f"{path} is damaged: {reason}; {what}; rows that it held alone will be computed again")
-
-    def _clean(self) -> None:
-        """Remove temporary files of writers that are gone."""
-        if not is_local(self.folder):
-            return
-        for name in self._entries():
-            if name.endswith(TEMPORARY_SUFFIX) and _is_leftover(Path(self.folder) / name):
-                (Path(self.folder) / name).unlink(missing_ok=True)
-
-
-def _is_leftover(path: Path) -> bool:
-    pid = path.name.removesuffix(TEMPORARY_SUFFIX).split(".")[-2:-1]
-    try:
-        age = time.time() - path.stat().st_mtime
-    except OSError:
-        return False
-    alive = bool(pid) and pid[0].isdigit() and psutil.pid_exists(int(pid[0]))
-    return age > _SECONDS_BEFORE_A_LEFTOVER_IS_DEAD and not alive
 
 
 def _groups(names: Sequence[str], counts: Sequence[int]) -> list[list[str]]:

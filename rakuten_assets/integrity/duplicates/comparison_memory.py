@@ -1,6 +1,6 @@
 """What earlier runs found when they compared pairs of files on pixels, so that no pair is compared twice.
 
-A verdict (same picture or not) is kept by the content of the two files: names, order and groups do not matter. It
+An outcome (same picture or not) is kept by the content of the two files: names, order and groups do not matter. It
 holds for one way of comparing only; a memory of another way (other thresholds, another Pillow) lies in another file
 and is not seen.
 
@@ -35,15 +35,15 @@ _DIGEST = (
 Digests = npt.NDArray[np.bytes_]
 
 
-class VerdictMemory:
-    """Verdicts on pairs of some files, by their positions in `sha256`.
+class ComparisonMemory:
+    """Outcomes on pairs of some files, by their positions in `sha256`.
 
     Damage, and a folder that cannot be read or written, cost time and nothing else: `log` is told in a sentence.
-    Of two processes that save at the same time the last one's verdicts stay.
+    Of two processes that save at the same time the last one's outcomes stay.
 
     Args:
         folder: where the memory lies; None: nothing is known and nothing is kept.
-        basis: all that a verdict depends on apart from the two files; JSON-able.
+        basis: all that an outcome depends on apart from the two files; JSON-able.
         sha256: of each file's bytes, 64 hexadecimal digits.
         log: told of a memory that cannot be used.
     """
@@ -57,7 +57,7 @@ class VerdictMemory:
     ) -> None:
         version = json.dumps({"format": _FORMAT, **basis}, sort_keys=True).encode()
         self._version = hashlib.sha256(version).digest()
-        self._file = None if folder is None else folder / f"{self._version.hex()[:32]}.verdicts"
+        self._file = None if folder is None else folder / f"{self._version.hex()[:32]}.outcomes"
         self._log = log or (lambda message: None)
         self._digests = _digests(b"" if folder is None else bytes.fromhex("".join(sha256)))
         self._keys, self._same = self._located()
@@ -70,7 +70,7 @@ class VerdictMemory:
         return left, right
 
     def knows(self, left: Positions, right: Positions) -> npt.NDArray[np.bool_]:
-        """Whether there is a verdict on each pair, bool (n,). What is asked for is kept when saving."""
+        """Whether there is an outcome on each pair, bool (n,). What is asked for is kept when saving."""
         if not len(self._keys):
             return np.zeros(len(left), dtype=bool)
         keys = self._key(left, right)
@@ -80,7 +80,7 @@ class VerdictMemory:
         return known
 
     def learn(self, left: Positions, right: Positions, same: npt.NDArray[np.bool_]) -> None:
-        """Take verdicts on pairs that were compared now."""
+        """Take outcomes on pairs that were compared now."""
         if self._file is not None and len(left):
             self._learned.append((self._key(left, right), same))
 
@@ -94,9 +94,7 @@ class VerdictMemory:
         try:
             write_bytes(self._file, self._encoded(keys, same[first]))
         except OSError as error:
-            self._log(
-                f"{self._file} cannot be written ({error}): the next run will compare these pairs again"
-            )
+            self._log(f"{error}; until then every run compares these pairs again")
 
     def _key(self, left: Positions, right: Positions) -> Positions:
         return np.minimum(left, right) * len(self._digests) + np.maximum(left, right)
@@ -113,7 +111,7 @@ class VerdictMemory:
         return self._checksum(content) + content
 
     def _located(self) -> tuple[Positions, npt.NDArray[np.bool_]]:
-        """Keys, ascending, and verdicts of the stored pairs whose files are both here."""
+        """Keys, ascending, and outcomes of the stored pairs whose files are both here."""
         stored = self._read()
         if stored is None or not len(self._digests):
             return np.empty(0, np.int64), np.empty(0, bool)

@@ -2,11 +2,12 @@
 
 | level | same group when |
 |---|---|
-| exact | the files are equal to the byte |
+| exact | the files are equal to the byte, and decode whole |
 | pixel | the decoded pixels are equal |
 | near | a chain of verified pairs shows the same picture: saved again, brightened or cropped a little |
 
-Every row has a group at every level; a row without duplicates is a group of its own. A group's id is the beginning
+Every row has a group at every level; a row without duplicates is a group of its own, and so is one that holds no
+picture: equal error pages are no equal pictures. A group's id is the beginning
 of its smallest sha256, so it depends on which files there are and not on their order, their names or the run.
 """
 
@@ -44,7 +45,7 @@ def duplicate_groups(
 ) -> pd.DataFrame:
     """Group the images of a scan.
 
-    Candidates for near-duplicates are read again and compared on pixels, unless the memory knows the verdict; a file
+    Candidates for near-duplicates are read again and compared on pixels, unless the memory knows the outcome; a file
     that changed since the scan takes part at the exact and pixel level only.
 
     Args:
@@ -53,7 +54,7 @@ def duplicate_groups(
         paths: each row's file.
         distance: most bits by which perceptual hashes of near-duplicates may differ, 0 to 64.
         workers: number of threads.
-        memory: folder in which verdicts on pairs are kept, so that the next run compares on pixels only what is new.
+        memory: folder in which outcomes on pairs are kept, so that the next run compares on pixels only what is new.
             It changes no result. Without it nothing is kept.
         log: told of candidates and results in a sentence.
 
@@ -82,10 +83,10 @@ def duplicate_groups(
 
 
 def _tokens(images: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """What a row is at the exact level: its file's sha256; of a file without bytes, something of its own."""
+    """What a row is at the exact level: its file's sha256; of a file without a picture, something of its own."""
     tokens: npt.NDArray[np.object_] = images["sha256"].to_numpy(dtype=object).copy()
-    for position in np.flatnonzero(tokens == ""):
-        tokens[position] = sha256_of_bytes(f"no bytes: {images['file'].iloc[position]}".encode())
+    for position in np.flatnonzero(images["status"].to_numpy(dtype=object) != "ok"):
+        tokens[position] = sha256_of_bytes(f"no picture: {images['file'].iloc[position]}".encode())
     return tokens
 
 

@@ -1,6 +1,6 @@
 """Groups of near-duplicates: chains of pairs that were verified on pixels.
 
-Candidates come from the scan's measures; those of which an earlier run knows the verdict are not read again. The
+Candidates come from the scan's measures; those of which an earlier run knows the outcome are not read again. The
 groups themselves are never remembered: they are the connected parts of the pairs that are verified now, so they
 are the same with and without a memory, whatever is in it.
 """
@@ -17,10 +17,10 @@ import pandas as pd
 from upath import UPath
 
 from rakuten_assets.integrity.duplicates.candidates import CANDIDATE_COLUMNS, Candidates
-from rakuten_assets.integrity.duplicates.comparison_memory import VerdictMemory
+from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
 from rakuten_assets.integrity.duplicates.disjoint_sets import DisjointSets
 from rakuten_assets.integrity.duplicates.near_duplicates import Positions
-from rakuten_assets.integrity.duplicates.shelf import PictureShelf, verdict_basis
+from rakuten_assets.integrity.duplicates.shelf import PictureShelf, comparison_basis
 
 _PAIRS_AT_ONCE = 512
 
@@ -47,7 +47,7 @@ def joined_images(
         search = _Search(
             Candidates(images[list(CANDIDATE_COLUMNS)], distance),
             PictureShelf(file, digests, images["format"].tolist(), pool),
-            VerdictMemory(memory, verdict_basis(), digests, log),
+            ComparisonMemory(memory, comparison_basis(), digests, log),
             DisjointSets(len(images)),
         )
         search.run(workers)
@@ -58,7 +58,7 @@ def joined_images(
 
 class _Search:
     def __init__(
-        self, candidates: Candidates, shelf: PictureShelf, memory: VerdictMemory, sets: DisjointSets
+        self, candidates: Candidates, shelf: PictureShelf, memory: ComparisonMemory, sets: DisjointSets
     ) -> None:
         self.sets = sets
         self._candidates, self._shelf, self._memory = candidates, shelf, memory
@@ -89,7 +89,7 @@ class _Search:
         self._join(left[unchanged], right[unchanged])
 
     def _unknown(self, workers: int) -> Iterator[tuple[Positions, Positions]]:
-        """Candidate pairs without a verdict. With a verdict, they are joined already or never will be."""
+        """Candidate pairs without an outcome. With an outcome, they are joined already or never will be."""
         for left, right in self._candidates.pairs(workers):
             known = self._memory.knows(left, right)
             self._found += len(left)

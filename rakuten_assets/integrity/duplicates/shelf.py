@@ -18,6 +18,7 @@ import PIL
 from PIL import features
 from upath import UPath
 
+from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.thumbnails import small_picture, unchanged_bytes
 from rakuten_assets.integrity.duplicates.near_duplicates import Positions
 from rakuten_assets.integrity.duplicates.verification import (
@@ -108,13 +109,13 @@ class PictureShelf:
         judge: Callable[[Positions, Positions], npt.NDArray[np.bool_]],
     ) -> npt.NDArray[np.bool_]:
         """What `judge` says of each pair, some at a time in the pool; False where a file is not as scanned."""
-        verdicts = self.whole(left) & self.whole(right)
-        pairs = np.flatnonzero(verdicts)
+        outcomes = self.whole(left) & self.whole(right)
+        pairs = np.flatnonzero(outcomes)
         if len(pairs):
             parts = np.array_split(pairs, -(-len(pairs) // _PAIRS_A_TASK))
             judged = self._pool.map(lambda part: judge(left[part], right[part]), parts)
-            verdicts[pairs] = np.concatenate(list(judged))
-        return verdicts
+            outcomes[pairs] = np.concatenate(list(judged))
+        return outcomes
 
     def _load(self, positions: list[int]) -> Iterator[tuple[int, Pictures]]:
         """Versions from the files; a file that changed is left out."""
@@ -129,13 +130,18 @@ class PictureShelf:
         content = self._bytes(at)
         if content is None:
             return None
-        return versions(small_picture(content, self._formats[at], _PICTURE_SIDE))
+        try:
+            return versions(small_picture(content, self._formats[at], _PICTURE_SIDE))
+        except (
+            UndecodableImageError
+        ):  # There is no memory for it now: like a file that changed, it is like no other.
+            return None
 
     def _bytes(self, at: int) -> bytes | None:
         return unchanged_bytes(self._file(at), self._sha256[at])
 
 
-def verdict_basis() -> dict[str, Any]:
+def comparison_basis() -> dict[str, Any]:
     """All that it depends on, apart from the two files, whether they are found to show the same picture; JSON-able."""
     return {
         "verification": verification_basis(),

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from PIL import Image
 
 VERIFICATION_VERSION = "1"
-"""Changes whenever `versions`, `outline` or `compare` may give other numbers: verdicts of another version are not
+"""Changes whenever `versions`, `outline` or `compare` may give other numbers: outcomes of another version are not
 remembered."""
 
 SIDE = 32
@@ -105,7 +105,7 @@ def same_pictures(
 
 
 def verification_basis() -> dict[str, Any]:
-    """All that a verdict on two small pictures depends on, JSON-able."""
+    """All that an outcome on two small pictures depends on, JSON-able."""
     return {
         "version": VERIFICATION_VERSION,
         "same": asdict(THRESHOLDS),

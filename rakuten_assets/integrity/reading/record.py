@@ -5,27 +5,29 @@ from __future__ import annotations
 import math
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from upath import UPath
 
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.files import is_local
 from rakuten_assets.images.decoding import (
+    Decoded,
     DecodeLimits,
     ImageHeader,
+    bytes_after_end,
     check_bytes,
-    check_pixels,
+    check_header,
     decode_pixels,
+    pixel_mode,
     read_header,
 )
-from rakuten_assets.images.jpeg import trailing_bytes
+from rakuten_assets.images.memory import DECODING
+from rakuten_assets.images.raster import refusals
 from rakuten_assets.images.reasons import Reason, status_of
 from rakuten_assets.integrity.reading.measures import measure_pixels
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION
@@ -43,9 +45,8 @@ _FORMATS_BY_SUFFIX = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
-# An image of more pixels takes its turn, so that several workers never hold several giants at once: 24 MB of
-# pixels or more, and as much again for the coefficients of a progressive JPEG.
-_GIANT_PIXELS = 8_000_000
+# The buffer of a worker grows to so many pixels, 24 MB; a larger image has memory of its own, and gives it back.
+_MOST_BUFFERED_PIXELS = 8_000_000
 # Without waiting: a named pipe would otherwise keep its reader until someone writes.
 _READ_AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -87,31 +88,26 @@ class ImageRecord(NamedTuple):
 
 
 class Workspace:
-    """A worker's own memory: a pixel buffer that it uses again and again, and its turn at giant images.
+    """A worker's own memory: a pixel buffer that it uses again and again."""
 
-    Args:
-        turn: shared by all workers of a scan.
-    """
-
-    def __init__(self, turn: threading.Lock) -> None:
-        self._turn = turn
+    def __init__(self) -> None:
         self._buffer = np.empty(0, np.uint8)
 
     @contextmanager
-    def pixels(self, content: bytes, header: ImageHeader) -> Iterator[npt.NDArray[np.uint8]]:
-        """Decode into this workspace; the pixels are good inside the block.
+    def decoded(self, content: bytes, header: ImageHeader) -> Iterator[Decoded]:
+        """Decode into this workspace; the pixels are good inside the block, which holds their share of the memory.
 
         Raises:
             UndecodableImageError: with the reason why the image does not decode whole.
         """
         count = header.width * header.height
-        if count > _GIANT_PIXELS:
-            with self._turn:
+        with DECODING.hold(header.memory):
+            if count > _MOST_BUFFERED_PIXELS:
                 yield decode_pixels(content, header)
-            return
-        if self._buffer.size < 3 * count:
-            self._buffer = np.empty(3 * count, np.uint8)
-        yield decode_pixels(content, header, self._buffer)
+                return
+            if self._buffer.size < 3 * count:
+                self._buffer = np.empty(3 * count, np.uint8)
+            yield decode_pixels(content, header, self._buffer)
 
 
 def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRecord:
@@ -131,7 +127,7 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
                 return _read(descriptor, size)
             finally:
                 os.close(descriptor)
-        with path.open("rb") as file:
+        with _clients_errors(), path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             check_bytes(size, limits)
             file.seek(0)
@@ -142,9 +138,23 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
     except UndecodableImageError as error:
         reason = Reason(error.reason)
         return ImageRecord(status_of(reason), reason, error.detail, bytes=size)
+    except MemoryError:
+        reason, detail = Reason.TOO_MUCH_MEMORY, f"{path}: there was no memory to read it"
+        return ImageRecord(status_of(reason), reason, detail, bytes=size)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         detail = f"{path}: {getattr(error, 'strerror', None) or error}"
         return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
+
+
+@contextmanager
+def _clients_errors() -> Iterator[None]:
+    """Turn the errors that clients of buckets have of their own into the usual one."""
+    try:
+        yield
+    except (OSError, MemoryError, UndecodableImageError):
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _read(descriptor: int, size: int) -> bytes:
@@ -161,15 +171,19 @@ def record_of_content(
     """The record of an image's bytes, whose size has been accepted; `suffix` is the file name's."""
     found: dict[str, Any] = {"bytes": len(content), "sha256": sha256}
     try:
-        header = read_header(content)
-        found.update(_header_fields(header))
-        check_pixels(header, limits)
-        with workspace.pixels(content, header) as rgb:
-            found.update(vars(measure_pixels(rgb)))
+        with refusals("scan", Reason.DECODER_FAILURE):
+            header = read_header(content)
+            found.update(_header_fields(header))
+            check_header(content, header, limits)
+            found["mode"] = pixel_mode(content, header)
+            with workspace.decoded(content, header) as decoded:
+                oddity = decoded.oddity
+                found.update(vars(measure_pixels(decoded.rgb)))
+            reason, detail = _remark(content, header, suffix, oddity)
     except UndecodableImageError as error:
         reason, detail = Reason(error.reason), error.detail
-    else:
-        reason, detail = _remark(content, header, suffix)
+        if error.format:
+            found["format"] = error.format
     return ImageRecord(status_of(reason), reason, detail, **found)
 
 
@@ -197,15 +211,17 @@ def _header_fields(header: ImageHeader) -> dict[str, Any]:
     }
 
 
-def _remark(content: bytes, header: ImageHeader, suffix: str) -> tuple[Reason, str]:
+def _remark(content: bytes, header: ImageHeader, suffix: str, oddity: str) -> tuple[Reason, str]:
     """What is remarkable about an image that decodes whole; the first of several is the reason."""
     remarks: list[tuple[Reason, str]] = []
     if header.animated:
         remarks.append((Reason.ANIMATED, "more than one frame; the first one counts"))
     if header.format != (expected_format(suffix) or header.format):
         remarks.append((Reason.WRONG_FORMAT, f"{header.format} in a file named *{suffix}"))
-    if header.jpeg and (count := trailing_bytes(content, header.jpeg)):
+    if count := bytes_after_end(content, header):
         remarks.append((Reason.TRAILING_BYTES, f"{human_count(count)} bytes after the end of the image"))
+    if oddity:
+        remarks.append((Reason.ODD_HEADER, f"the decoder remarks: {oddity}"))
     if not remarks:
         return Reason.NONE, ""
     return remarks[0][0], "; ".join(detail for _, detail in remarks)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-SCAN_VERSION = "2"
+SCAN_VERSION = "3"
 """Changes whenever a measure or the taxonomy does: rows of another version are measured anew."""
 
 WHITE_THRESHOLD = 245
@@ -35,7 +35,11 @@ _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     ("detail", _TEXT, "what the decoder or the file system said, for a person"),
     ("bytes", _COUNT, "size of the file in bytes, 0 where it is missing or cannot be read"),
     ("sha256", _TEXT, "sha256 of the file's bytes, hexadecimal; empty where they were not read"),
-    ("format", _TEXT, "JPEG, PNG, GIF, WEBP, BMP or TIFF, by content; empty where it is none of these"),
+    (
+        "format",
+        _TEXT,
+        "by content: JPEG, PNG, GIF, WEBP, BMP, TIFF, or the name of one that is not decoded; else empty",
+    ),
     ("mode", _TEXT, "stored pixel mode in Pillow's names (RGB, L, CMYK, P, RGBA...)"),
     ("width", _COUNT, "pixels across, from the header"),
     ("height", _COUNT, "pixels down, from the header"),

@@ -18,8 +18,8 @@ from rakuten_assets.evaluation.leakage import (
     duplicate_aware_split,
     expected_leakage,
     leakage,
-    stratified_split,
 )
+from rakuten_assets.evaluation.splits import random_split
 from rakuten_assets.integrity.duplicates.groups import LEVELS
 from rakuten_assets.integrity.duplicates.overlaps import class_tallies, conflicting, merging, twin_rows
 from rakuten_assets.integrity.reporting.findings import KINDS
@@ -86,7 +86,7 @@ def leakage_figures(
     codes = _class_values(train["code"])
     # Numbers in the order of the ids: the same draws as from the ids, without sorting text nine times.
     members = {level: pd.factorize(train[f"{level}_group"], sort=True)[0] for level in LEVELS}
-    naive = stratified_split(codes, share, seed)
+    naive = random_split(codes, share, seed)
     aware = duplicate_aware_split(codes, members["near"], share, seed)
     return {
         "rows": len(train),
@@ -151,14 +151,19 @@ def _finding_counts(findings: pd.DataFrame) -> dict[str, Any]:
 
 
 def _duplicates(groups: pd.DataFrame, level: str) -> dict[str, int]:
-    """Groups of at least two rows; `redundant` is what remains if each group keeps one row."""
+    """Groups of at least two rows; `redundant` is how many files could go if each group kept one.
+
+    Rows whose names lead to the same file on the disk are one file.
+    """
     finer = LEVELS[LEVELS.index(level) - 1] if level != LEVELS[0] else None
-    sizes = groups.groupby(f"{level}_group").size()
+    grouped = groups.groupby(f"{level}_group")
+    sizes = grouped.size()
     several = sizes[sizes > 1]
+    files = grouped["disk_file"].nunique() if "disk_file" in groups else sizes
     return {
         "groups": len(several),
         "rows": int(several.sum()),
-        "redundant": int(several.sum() - len(several)),
+        "redundant": int(files[sizes > 1].sum() - len(several)),
         "largest": int(several.max()) if len(several) else 0,
         "beyond_finer_level": int(groups.loc[merging(groups, level, finer), f"{level}_group"].nunique()),
     }

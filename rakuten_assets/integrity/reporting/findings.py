@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,15 +48,20 @@ _REASON_SUGGESTIONS: dict[Reason, str] = {
     Reason.UNREADABLE_FILE: "correct the file's permissions or the disk, then scan again",
     Reason.EMPTY: _FETCH,
     Reason.FILE_TOO_LARGE: "replace the file by one of usual size, or raise the limit of bytes",
-    Reason.NOT_AN_IMAGE: _FETCH,
+    Reason.NOT_AN_IMAGE: "see what the file is (an error page, a git-lfs pointer?), then fetch the image itself",
+    Reason.UNSUPPORTED_FORMAT: "save the image as JPEG or PNG",
+    Reason.DAMAGED_HEADER: _FETCH,
     Reason.TOO_MANY_PIXELS: "replace the file by one of usual size, or raise the limit of pixels",
+    Reason.TOO_MUCH_MEMORY: "save the image with fewer pixels, or raise the limit of memory",
     Reason.UNSUPPORTED_MODE: "save the image again as 8-bit RGB",
     Reason.TRUNCATED: _FETCH,
     Reason.CORRUPT_SCAN: _FETCH,
-    Reason.DECODER_WARNING: _FETCH,
+    Reason.DECODER_WARNING: "compare it with its source; where that is the same, look at it and save it again",
+    Reason.DECODER_FAILURE: "scan it again; where that ends the same way, save the image again",
     Reason.WRONG_FORMAT: "rename the file or save it in the format that its name says",
     Reason.ANIMATED: "save the frame that should count as a still image",
     Reason.TRAILING_BYTES: "save the image again: other decoders may stumble",
+    Reason.ODD_HEADER: "nothing for this project, its pixels are right; for stricter programs, save the image again",
 }
 
 
@@ -78,6 +83,18 @@ def _kinds() -> dict[str, FindingKind]:
                 Severity.WARNING,
                 "file without a row",
                 "add its row to the table, or remove the file",
+            ),
+            (
+                "closed_folder",
+                Severity.WARNING,
+                "folder that cannot be listed",
+                "correct its permissions, or leave it out with --exclude",
+            ),
+            (
+                "equal_without_picture",
+                Severity.WARNING,
+                "equal files that hold no picture",
+                "see what the files are (an error page, a git-lfs pointer?), then fetch the images themselves",
             ),
             (
                 "blank",
@@ -144,24 +161,39 @@ FINDING_COLUMNS = ("kind", "severity", *IDENTITY_COLUMNS, "group", "detail", "su
 Rows = npt.NDArray[np.int64]
 
 
-def find(images: pd.DataFrame, groups: pd.DataFrame, unlisted: Sequence[str] = ()) -> pd.DataFrame:
+def find(
+    images: pd.DataFrame,
+    groups: pd.DataFrame,
+    unlisted: Sequence[str] = (),
+    closed: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Everything that is the matter, one line a row and kind.
 
     Args:
         images: the columns of `IDENTITY_COLUMNS` and of the scan, one row an image.
         groups: as from `groups.duplicate_groups`, in the same order.
         unlisted: files that lie with the images and have no row.
+        closed: folders that cannot be listed -> why.
 
     Returns:
         Columns `FINDING_COLUMNS`, in the order of `KINDS`, then of the rows.
     """
-    found = [*_faults(images), *_blanks(images), *_duplicates(images, groups)]
+    found = [
+        *_faults(images),
+        *_equal_without_picture(images),
+        *_blanks(images),
+        *_duplicates(images, groups),
+    ]
     found += [(oddity.kind, oddity.rows, "", oddity.detail) for oddity in oddities(images)]
     place = {name: position for position, name in enumerate(KINDS)}
     found.sort(key=lambda one: place[one[0]])
     parts = [_lines(images, groups, *one) for one in found]
-    if unlisted:
-        parts.append(_unlisted(images, unlisted))
+    for kind, names in (
+        ("unlisted_file", dict.fromkeys(unlisted, "lies with the images, and no row of the table names it")),
+        ("closed_folder", {name: f"cannot be listed: {why}" for name, why in (closed or {}).items()}),
+    ):
+        if names:
+            parts.append(_without_rows(images, kind, names))
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in FINDING_COLUMNS})
     return pd.concat(parts, ignore_index=True)
@@ -181,6 +213,22 @@ def _faults(images: pd.DataFrame) -> list[Found]:
             said = [""] * len(rows) if reason is Reason.MISSING else images["detail"].iloc[rows].tolist()
             found.append((reason.value, rows, "", [text or DESCRIPTIONS[reason] for text in said]))
     return found
+
+
+def _equal_without_picture(images: pd.DataFrame) -> list[Found]:
+    """Files that do not decode and are equal to the byte: what one says of them goes for all."""
+    held = (images["status"] != "ok") & (images["sha256"] != "")
+    sizes = images["sha256"].where(held).groupby(images["sha256"].where(held)).transform("size")
+    rows = np.flatnonzero((sizes > 1).to_numpy(dtype=bool, na_value=False))
+    if not len(rows):
+        return []
+    rows = rows[np.argsort(images["sha256"].iloc[rows].to_numpy(dtype=object), kind="stable")]
+    chosen = images.iloc[rows]
+    details = [
+        f"one of {size:.0f} equal files: {said}"
+        for size, said in zip(sizes.iloc[rows], chosen["detail"], strict=True)
+    ]
+    return [("equal_without_picture", rows, "", details)]
 
 
 def _blanks(images: pd.DataFrame) -> list[Found]:
@@ -249,14 +297,15 @@ def _lines(
     return lines
 
 
-def _unlisted(images: pd.DataFrame, files: Sequence[str]) -> pd.DataFrame:
-    about = KINDS["unlisted_file"]
-    lines = images[list(IDENTITY_COLUMNS)].iloc[:0].reindex(range(len(files)))
-    lines["file"] = list(files)
+def _without_rows(images: pd.DataFrame, kind: str, details: Mapping[str, str]) -> pd.DataFrame:
+    """Lines of files and folders that are no rows: name -> detail."""
+    about = KINDS[kind]
+    lines = images[list(IDENTITY_COLUMNS)].iloc[:0].reindex(range(len(details)))
+    lines["file"] = list(details)
     lines["split"] = ""
     lines.insert(0, "kind", about.name)
     lines.insert(1, "severity", about.severity.value)
     lines["group"] = ""
-    lines["detail"] = "lies with the images, and no row of the table names it"
+    lines["detail"] = list(details.values())
     lines["suggestion"] = about.suggestion
     return lines

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from rakuten_assets.integrity.reporting.contents import IntegrityReport
 from rakuten_assets.units import human_bytes
-
-if TYPE_CHECKING:
-    from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One tile: a number, what it is, a note, and a tone: "good", "bad", or "" for neither."""
+    """One tile: a number, what it is, a note, a tone ("good", "bad", or "" for neither), and the section about it."""
 
     label: str
     value: str
     note: str
     tone: str
+    section: str
 
 
 def percent(share: float) -> str:
@@ -30,7 +28,7 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
-def verdict(report: IntegrityReport) -> str:
+def headline(report: IntegrityReport) -> str:
     """The report in one or two sentences."""
     counts = report.summary["images"]
     total, unusable = counts["total"], counts["total"] - counts["by_status"]["ok"]
@@ -65,38 +63,48 @@ def key_figures(report: IntegrityReport) -> list[KeyFigure]:
     )
     leak = summary["leakage"]["levels"]["near"]
     tiles = [
-        KeyFigure("images", f"{total:,}", splits or human_bytes(counts["bytes"]), ""),
+        KeyFigure("images", f"{total:,}", splits or human_bytes(counts["bytes"]), "", "status"),
         KeyFigure("decode whole", percent(status["ok"] / total if total else 0), f"{status['ok']:,} images",
-                  "good" if status["ok"] == total else "bad"),
-        _fault("unreadable", status["unreadable"], "the file is there and does not decode whole"),
-        _fault("missing", status["missing"], "no file at the expected place"),
-        _fault("blank", counts["blank"] + counts["near_blank"], f"{counts['blank']:,} exactly one colour"),
+                  "good" if status["ok"] == total else "bad", "status"),
+        _fault("unreadable", status["unreadable"], "the file is there and does not decode whole", "unusable"),
+        _fault("missing", status["missing"], "no file at the expected place", "unusable"),
+        _fault("blank", counts["blank"] + counts["near_blank"], f"{counts['blank']:,} exactly one colour",
+               "suspicious"),
         _fault("redundant files", duplicates["exact"]["redundant"],
-               f"in {duplicates['exact']['groups']:,} groups of byte-identical files"),
+               f"in {duplicates['exact']['groups']:,} groups of byte-identical files", "duplicates"),
         _fault("near-duplicate groups", duplicates["near"]["beyond_finer_level"],
-               "of different files that show the same picture"),
+               "of different files that show the same picture", "duplicates"),
     ]  # fmt: skip
     if summary["classes"]:
         conflicts = summary["label_conflicts"]["pixel"]
         tiles.append(_fault("rows in label conflict", conflicts["rows"],
-                            f"equal pictures, different classes: {conflicts['groups']:,} groups"))  # fmt: skip
+                            f"equal pictures, different classes: {conflicts['groups']:,} groups",
+                            "conflicts"))  # fmt: skip
     if len(counts["by_split"]) > 1:
         twins = summary["train_test_twins"]["near"]
-        tiles.append(_fault("test images also in train", twins["test_rows"], f"{twins['groups']:,} groups"))
+        note = f"{twins['groups']:,} groups"
+        tiles.append(_fault("test images also in train", twins["test_rows"], note, "twins"))
     if summary["leakage"]["rows"]:
+        note, tone = (
+            f"duplicate-aware: {percent(leak['duplicate_aware'])}",
+            "bad" if leak["naive"] else "good",
+        )
         tiles.append(
-            KeyFigure("leakage of a naive 80/20 split", percent(leak["naive"]),
-                      f"duplicate-aware: {percent(leak['duplicate_aware'])}", "bad" if leak["naive"] else "good")
-        )  # fmt: skip
+            KeyFigure("leakage of a naive 80/20 split", percent(leak["naive"]), note, tone, "leakage")
+        )
     if summary["classes"]:
         classes = summary["classes"]
         ends = (
             f", {classes['largest']} against {classes['smallest']}" if classes["imbalance_ratio"] > 1 else ""
         )
         note = f"{classes['count']} classes{ends}"
-        tiles.append(KeyFigure("imbalance", f"{classes['imbalance_ratio']:.1f} : 1", note, ""))
+        tiles.append(KeyFigure("imbalance", f"{classes['imbalance_ratio']:.1f} : 1", note, "", "classes"))
+    if left_out := sum(omission["count"] for omission in summary["not_looked_at"]):
+        tiles.append(
+            KeyFigure("not looked at", f"{left_out:,}", "files and folders left out", "", "not-looked-at")
+        )
     return tiles
 
 
-def _fault(label: str, count: int, note: str) -> KeyFigure:
-    return KeyFigure(label, f"{count:,}", note if count else "", "bad" if count else "good")
+def _fault(label: str, count: int, note: str, section: str) -> KeyFigure:
+    return KeyFigure(label, f"{count:,}", note if count else "", "bad" if count else "good", section)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +19,10 @@ from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.images.reasons import DESCRIPTIONS, Reason
 from rakuten_assets.integrity.duplicates.groups import LEVELS
 from rakuten_assets.integrity.reporting.charts import Interval, histogram_svg, intervals_svg
+from rakuten_assets.integrity.reporting.contents import IntegrityReport
 from rakuten_assets.integrity.reporting.findings import FINDING_COLUMNS, KINDS, UNREADABLE_KINDS, Severity
-from rakuten_assets.integrity.reporting.headline import key_figures, percent, verdict
+from rakuten_assets.integrity.reporting.headline import headline, key_figures, percent
 from rakuten_assets.units import human_bytes, human_count
-
-if TYPE_CHECKING:
-    from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 TOP_ROWS = 40
 _TOP_PAIRS = 20
@@ -51,10 +49,12 @@ def report_html(report: IntegrityReport) -> str:
     return environment.get_template("report.html").render(
         title=report.title,
         style=Markup(_template_text("report.css")),
-        verdict=verdict(report),
+        headline=headline(report),
+        mode=report.mode,
         tiles=key_figures(report),
         summary=report.summary,
         levels=LEVEL_TITLES,
+        sections=_sections(report),
         statuses=("ok", "unreadable", "missing"),
         reasons=_reasons(report),
         unusable=_unusable(report),
@@ -78,6 +78,14 @@ def report_html(report: IntegrityReport) -> str:
 
 def _template_text(name: str) -> str:
     return files("rakuten_assets.integrity.reporting").joinpath(name).read_text(encoding="utf-8")
+
+
+def _sections(report: IntegrityReport) -> set[str]:
+    """Sections that the page has, for tiles to link to."""
+    sections = {"status", "unusable", "duplicates", "leakage", "suspicious", "not-looked-at"}
+    if report.summary["classes"]:
+        sections |= {"conflicts", "classes"}
+    return sections | ({"twins"} if len(report.summary["images"]["by_split"]) > 1 else set())
 
 
 def _reasons(report: IntegrityReport) -> list[tuple[str, str, int]]:

@@ -7,25 +7,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
 from rakuten_assets.files import write_bytes
-from rakuten_assets.integrity.duplicates.groups import GROUP_COLUMNS, IDENTITY_COLUMNS, LEVELS
-from rakuten_assets.integrity.duplicates.overlaps import merging
+from rakuten_assets.integrity.collecting.identity import file_numbers, is_link
+from rakuten_assets.integrity.collecting.walk import Omission
+from rakuten_assets.integrity.duplicates.groups import GROUP_COLUMNS, IDENTITY_COLUMNS
+from rakuten_assets.integrity.duplicates.table import duplicates_table
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION
+from rakuten_assets.integrity.reporting.contents import IntegrityReport as IntegrityReport
 from rakuten_assets.integrity.reporting.figures import figures
 from rakuten_assets.integrity.reporting.findings import find
 from rakuten_assets.integrity.reporting.headline import key_figures
-from rakuten_assets.integrity.reporting.known_facts import KnownFact, known_facts
-from rakuten_assets.integrity.reporting.showcase import Sheet, showcase
+from rakuten_assets.integrity.reporting.known_facts import known_facts
+from rakuten_assets.integrity.reporting.page import report_html
+from rakuten_assets.integrity.reporting.showcase import showcase
 from rakuten_assets.integrity.reporting.spreadsheet import csv_bytes
 
 REPORT_VERSION = "1"
@@ -35,36 +40,17 @@ FINDINGS_FILE, DUPLICATES_FILE = "findings.csv", "duplicates.csv"
 _NUMBERED = ("row", "index", "image_id", "product_id")
 
 
-@dataclass(frozen=True)
-class IntegrityReport:
-    """A report, complete and not yet written.
-
-    Attributes:
-        title: what was looked at.
-        images: one row an image: what identifies it, the scan's columns, its groups and their sizes.
-        findings: one line a row and kind; see `findings.FINDING_COLUMNS`.
-        duplicates: one line a level, group and member, of groups that join something at that level.
-        summary: the figures, ready for JSON.
-        sheets: contact sheets of what is worth a look.
-        facts: comparison with the real data set; empty where that is not what is loaded.
-    """
-
-    title: str
-    images: pd.DataFrame
-    findings: pd.DataFrame
-    duplicates: pd.DataFrame
-    summary: dict[str, Any]
-    sheets: tuple[Sheet, ...]
-    facts: tuple[KnownFact, ...]
-
-
 def build_report(
     images: pd.DataFrame,
     groups: pd.DataFrame,
     paths: Sequence[Path | UPath],
     *,
     title: str = "Image integrity",
+    mode: str = "",
     unlisted: Sequence[str] = (),
+    omissions: Sequence[Omission] = (),
+    closed: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
     compare_with_real: bool = True,
     workers: int = 1,
 ) -> IntegrityReport:
@@ -76,7 +62,11 @@ def build_report(
         groups: as from `groups.duplicate_groups` for the same images.
         paths: each image's file.
         title: heading of the page.
+        mode: what was looked at, in a sentence.
         unlisted: files that lie with the images and have no row.
+        omissions: what lies with the images and was not looked at.
+        closed: folders that cannot be listed -> why.
+        notes: what was assumed, and what should be known, in sentences.
         compare_with_real: whether a data set of the real one's size is compared with what is known of it.
         workers: number of threads.
 
@@ -91,11 +81,14 @@ def build_report(
     grouped = pd.concat(
         [known[list(IDENTITY_COLUMNS)], groups[list(GROUP_COLUMNS)].reset_index(drop=True)], axis=1
     )
-    findings = find(known, grouped, unlisted)
+    grouped["disk_file"] = _disk_files(grouped, paths)
+    findings = find(known, grouped, unlisted, closed)
     summary = {
         "report_version": REPORT_VERSION,
         "scan_version": SCAN_VERSION,
         **figures(known, grouped, findings),
+        "not_looked_at": [asdict(omission) for omission in omissions],
+        "notes": list(notes),
     }
     facts = known_facts(known, grouped, summary) if compare_with_real else []
     summary["known_facts"] = [asdict(fact) for fact in facts]
@@ -103,9 +96,21 @@ def build_report(
     table = pd.concat(
         [images.reset_index(drop=True), groups[list(GROUP_COLUMNS)].reset_index(drop=True)], axis=1
     )
+    links = {at: is_link(paths[at]) for at in np.flatnonzero(grouped["near_size"] > 1).tolist()}
+    grouped["is_link"] = [links.get(at, False) for at in range(len(grouped))]
     return IntegrityReport(
-        title, table, findings, duplicates_table(grouped), summary, tuple(sheets), tuple(facts)
+        title, table, findings, duplicates_table(grouped), summary, tuple(sheets), tuple(facts), mode
     )
+
+
+def _disk_files(groups: pd.DataFrame, paths: Sequence[Path | UPath]) -> npt.NDArray[np.int64]:
+    """A number for each row's file on the disk, equal where names lead to one file: int64 (n,)."""
+    files = np.arange(len(groups))
+    # Only there does it matter, and asking costs a call of the system.
+    several = np.flatnonzero(groups["near_size"] > 1)
+    if len(several):
+        files[several] = several[file_numbers(paths[at] for at in several.tolist())]
+    return files
 
 
 def with_identity(images: pd.DataFrame) -> pd.DataFrame:
@@ -121,47 +126,8 @@ def with_identity(images: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def duplicates_table(groups: pd.DataFrame) -> pd.DataFrame:
-    """Members of every group that joins something at its level, largest groups first, sorted within.
-
-    Columns: level, group, size, classes (how many different ones), keep (True for one row a group, the first train
-    row), then what identifies the row.
-    """
-    parts = []
-    for level in LEVELS:
-        finer = LEVELS[LEVELS.index(level) - 1] if level != LEVELS[0] else None
-        rows = groups[merging(groups, level, finer)]
-        if rows.empty:
-            continue
-        key = rows[f"{level}_group"]
-        part = pd.DataFrame(
-            {
-                "level": level,
-                "group": key,
-                "size": rows[f"{level}_size"],
-                "classes": rows.groupby(key)["code"].transform("nunique").astype("int64"),
-                "keep": False,
-            }
-        )
-        part = pd.concat([part, rows[list(IDENTITY_COLUMNS)]], axis=1)
-        part["_test"] = part["split"] == "test"
-        part = part.sort_values(
-            ["size", "group", "_test", "file"], ascending=[False, True, True, True], kind="stable"
-        ).drop(columns="_test")
-        part["keep"] = ~part["group"].duplicated()
-        parts.append(part)
-    if not parts:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in _DUPLICATE_COLUMNS})
-    return pd.concat(parts, ignore_index=True)[list(_DUPLICATE_COLUMNS)]
-
-
-_DUPLICATE_COLUMNS = ("level", "group", "size", "classes", "keep", *IDENTITY_COLUMNS)
-
-
 def report_files(report: IntegrityReport) -> Iterator[tuple[str, bytes]]:
     """The report as files: name and content, each made when it is asked for. The same report gives the same bytes."""
-    from rakuten_assets.integrity.reporting.page import report_html
-
     yield IMAGES_FILE, _parquet_bytes(report.images)
     summary = json.dumps(report.summary, indent=2, ensure_ascii=False, allow_nan=False)
     yield SUMMARY_FILE, f"{summary}\n".encode()
@@ -182,8 +148,9 @@ def write_report(report: IntegrityReport, folder: Path | UPath) -> list[Path | U
 
 def summary_markdown(report: IntegrityReport) -> str:
     """The key figures as a Markdown table, for a place that shows one: Dagster's asset metadata."""
-    lines = ["| | |", "|---|---|"]
-    lines += [f"| {tile.label} | **{tile.value}** {tile.note} |" for tile in key_figures(report)]
+    # The note has a column of its own: "4" and "2 exactly one colour" would read as 42.
+    lines = ["| what | how many | of these |", "|---|---:|---|"]
+    lines += [f"| {tile.label} | **{tile.value}** | {tile.note} |" for tile in key_figures(report)]
     counts = report.summary["findings"]
     found = [(about["title"], about["severity"], about["rows"]) for about in counts.values() if about["rows"]]
     if found:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from upath import UPath
 
+from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.thumbnails import thumbnail_uri, unchanged_bytes
 from rakuten_assets.integrity.duplicates.overlaps import conflicting, merging, twin_rows
 from rakuten_assets.integrity.reporting.findings import KINDS
@@ -42,11 +43,13 @@ class Tile:
     Attributes:
         file: the image's name in the table.
         caption: what is to be seen in it.
+        place: where its row is, and its ids: `train 123, image 1263597046, product 3804725264`.
         picture: a `data:` address; "" where the image cannot be shown.
     """
 
     file: str
     caption: str
+    place: str
     picture: str
 
 
@@ -100,7 +103,10 @@ def showcase(
 
     def read(row: int) -> str:
         content = unchanged_bytes(paths[row], digests[row]) if whole[row] else None
-        return thumbnail_uri(content, formats[row], THUMBNAIL_SIDE) if content is not None else ""
+        try:
+            return thumbnail_uri(content, formats[row], THUMBNAIL_SIDE) if content is not None else ""
+        except UndecodableImageError:  # no memory for it now
+            return ""
 
     with ThreadPoolExecutor(workers, thread_name_prefix="thumbnail") as pool:
         pictures = dict(zip(wanted, pool.map(read, wanted), strict=True))
@@ -111,7 +117,9 @@ def showcase(
             plan.title,
             plan.total,
             tuple(
-                tuple(Tile(str(files[row]), text, pictures[row]) for row, text in tiles)
+                tuple(
+                    Tile(str(files[row]), text, _identity(groups, row), pictures[row]) for row, text in tiles
+                )
                 for tiles in plan.sets
             ),
         )
@@ -193,6 +201,14 @@ def _place(groups: pd.DataFrame, row: int) -> str:
     line = groups.iloc[row]
     where = f"{line['split']} {line['row']}".strip()
     return f"{where}, {line['code']}" if pd.notna(line["code"]) else where
+
+
+def _identity(groups: pd.DataFrame, row: int) -> str:
+    """Where a row is, and its ids; without ids, its file: what one needs to find it."""
+    line = groups.iloc[row]
+    if pd.isna(line["image_id"]):
+        return str(line["file"])
+    return f"{line['split']} {line['row']}, image {line['image_id']}, product {line['product_id']}"
 
 
 def _kind_plans(images: pd.DataFrame, findings: pd.DataFrame) -> list[_Plan]:

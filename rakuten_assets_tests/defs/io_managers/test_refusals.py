@@ -312,3 +312,54 @@ def test_records_are_plain_json(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "assets" / "source" / "02.json").read_text())
     assert record["array"]["dtype"] == "<f4"
     assert record["array"]["shape"] == [1000, 4]
+
+
+@pytest.mark.parametrize("damage", [_truncate, _empty, _garble])
+def test_what_is_looked_for_and_damaged_is_told_and_counts_as_nothing(
+    kind: str, damage: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = _manager(kind, tmp_path)
+    assert manager.find("source", "02") is None
+    assert not caplog.records
+    _make(manager, VALUES[kind][1], "02")
+    caplog.clear()
+    assert manager.find("source", "02") is not None
+    assert not caplog.records
+    path = tmp_path / "assets" / "source" / f"02{manager.suffix}"
+    damage(path)
+    assert manager.find("source", "02") is None
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "source, partition 02: " in record.getMessage()
+    assert str(path) in record.getMessage()
+
+
+@pytest.mark.parametrize("name", ["npy", "json"])
+@pytest.mark.parametrize("lost", ["value", "record"])
+def test_half_of_what_was_stored_is_told(
+    name: str, lost: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = _manager(name, tmp_path)
+    _make(manager, VALUES[name][1], "02")
+    own = manager.own_file(["source"], "02")
+    (manager.commit_file(own, None) if lost == "record" else own).unlink()
+    caplog.clear()
+    assert manager.find("source", "02") is None
+    (record,) = caplog.records
+    assert "source, partition 02: " in record.getMessage()
+    assert "missing" in record.getMessage()
+
+
+def test_damage_that_a_step_finds_is_in_the_runs_log(tmp_path: Path) -> None:
+    manager = _manager("parquet", tmp_path)
+    _make(manager, VALUES["parquet"][1], "02")
+    _truncate(tmp_path / "assets" / "source" / "02.parquet")
+
+    @dg.asset
+    def sink() -> None:
+        assert manager.find("source", "02") is None
+
+    instance = dg.DagsterInstance.ephemeral()
+    result = dg.materialize([sink], instance=instance)
+    messages = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any("source, partition 02: " in message and "02.parquet" in message for message in messages)

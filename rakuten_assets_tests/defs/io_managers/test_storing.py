@@ -1,5 +1,6 @@
 """Every IO manager, on a folder and a bucket, without partitions, over one and over several in one run."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import PUBLISHED_AS, FileIOManager
-from rakuten_assets.defs.io_managers.json import JsonIOManager
+from rakuten_assets.defs.io_managers.json import JsonIOManager, document_record
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
+from rakuten_assets.records import record_document
 from rakuten_assets.storage import Storage
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
@@ -178,3 +180,33 @@ def test_all_partitions_load_into_an_unpartitioned_asset(
     _run(kind(storage), [source, sink], ("00", "03"))
     assert list(loaded[0]) == KEYS
     _same(loaded[0]["02"], make(2))
+
+
+def test_a_document_whose_writer_was_killed_is_the_one_before(storage: Storage) -> None:
+    manager = JsonIOManager(storage)
+    own, published = manager.own_file(["metadata"], None), storage.output_file("metadata.json")
+    manager.write(_document(1), own, published)
+    record_document(document_record(own), published, b"{}")  # So far the killed one came.
+    assert manager.read(own, published) == _document(1)
+    manager.write(_document(2), own, published)
+    assert manager.read(own, published) == _document(2)
+
+
+def test_runs_that_write_a_document_at_the_same_time_leave_one_of_theirs(tmp_path: Path) -> None:
+    manager = JsonIOManager(Storage(UPath(tmp_path), 2))
+    own = manager.own_file(["metadata"], None)
+    manager.write(_document(0), own, None)
+    seen = []
+
+    def write(number: int) -> None:
+        for _ in range(10):
+            manager.write(_document(number), own, None)
+            seen.append(manager.read(own, None))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 20
+    assert all(document in (_document(1), _document(2)) for document in seen)

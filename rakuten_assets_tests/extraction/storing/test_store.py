@@ -13,6 +13,7 @@ from upath import UPath
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing import store as store_module
 from rakuten_assets.extraction.storing.store import RowStore
+from rakuten_assets.leftovers import hold, temporary_name
 
 DIGEST = "d" * 64
 DIM = 7
@@ -241,14 +242,14 @@ def test_a_full_disk_leaves_the_store_intact(
 def test_temporary_files_of_dead_writers_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "rows"
     folder.mkdir()
-    dead, young, living = (
-        folder / f".x.safetensors.{pid}.12345678.partial" for pid in (999_999_999, 999_999_998, os.getpid())
-    )
+    dead, young, living = (folder / temporary_name(f"{name}.safetensors") for name in "xyz")
     for file in (dead, young, living):
         file.write_bytes(b"half")
     for file in (dead, living):
         os.utime(file, (1, 1))
-    RowStore(UPath(folder), DIGEST, DIM, lambda message: None)
+    with living.open("rb") as held:
+        hold(held.fileno())
+        RowStore(UPath(folder), DIGEST, DIM, lambda message: None)
     assert not dead.exists()
     assert young.exists()
     assert living.exists()
@@ -278,10 +279,14 @@ def test_processes_share_a_folder(tmp_path: Path, messages: list[str]) -> None:
     assert not list(folder.glob(".*"))
 
 
-def test_about_is_kept_and_damage_to_it_is_no_harm(folder: UPath, open_store: OpenStore) -> None:
+def test_about_is_kept_and_damage_to_it_is_told(
+    folder: UPath, open_store: OpenStore, messages: list[str]
+) -> None:
     store = open_store()
     assert store.about() == {}
     store.write_about({"engine": {"precision": "f32"}})
     assert open_store().about() == {"engine": {"precision": "f32"}}
+    assert messages == []
     (folder / store_module.ABOUT_FILE).write_bytes(b"\xff{")
     assert open_store().about() == {}
+    assert "extractor.json is damaged" in messages[0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.integrity.duplicates.comparison_memory import VerdictMemory
+from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
 
 BASIS = {"way": 1}
 # NumPy drops zeros at the end of fixed-size bytes: some digests are made to end in them.
@@ -28,7 +28,7 @@ Pairs = dict[frozenset[str], bool]
 
 def remember(folder: Path | UPath, pairs: Pairs, log=None) -> None:
     """One run that compares these pairs, whatever is known of them."""
-    memory = VerdictMemory(folder, BASIS, FILES, log)
+    memory = ComparisonMemory(folder, BASIS, FILES, log)
     left, right = positions(pairs, FILES)
     memory.knows(left, right)
     memory.learn(left, right, np.array(list(pairs.values()), dtype=bool))
@@ -37,7 +37,7 @@ def remember(folder: Path | UPath, pairs: Pairs, log=None) -> None:
 
 def recalled(folder: Path | UPath, files: list[str] = FILES, log=None) -> Pairs:
     """Everything that a run with these files knows."""
-    memory = VerdictMemory(folder, BASIS, files, log)
+    memory = ComparisonMemory(folder, BASIS, files, log)
     left, right = (np.array(side, dtype=np.int64) for side in np.triu_indices(len(files), k=1))
     known = memory.knows(left, right)
     alike = {frozenset((files[i], files[j])) for i, j in zip(*memory.alike(), strict=True)}
@@ -60,21 +60,21 @@ _RUN = st.tuples(st.sets(_PAIR, max_size=8), st.permutations(FILES), st.integers
 @settings(max_examples=100, deadline=None)
 def test_runs_know_what_earlier_runs_found_of_the_pairs_that_still_matter(tmp_path_factory, runs, truth):
     every = [frozenset(pair) for pair in itertools.combinations(FILES, 2)]
-    verdicts = {pair: bool(truth >> place & 1) for place, pair in enumerate(every)}
+    outcomes = {pair: bool(truth >> place & 1) for place, pair in enumerate(every)}
     folder = tmp_path_factory.mktemp("runs")
     expected: Pairs = {}
     for candidates, order, count in runs:
         files = order[:count]
         asked = [pair for pair in candidates if pair <= set(files)]
-        memory = VerdictMemory(folder, BASIS, files)
+        memory = ComparisonMemory(folder, BASIS, files)
         left, right = positions(asked, files)
         known = memory.knows(left, right)
         assert known.tolist() == [pair in expected for pair in asked]
         new = [pair for pair in asked if pair not in expected]
-        memory.learn(left[~known], right[~known], np.array([verdicts[pair] for pair in new], dtype=bool))
+        memory.learn(left[~known], right[~known], np.array([outcomes[pair] for pair in new], dtype=bool))
         memory.save()
         if new:
-            expected = {pair: verdicts[pair] for pair in asked}
+            expected = {pair: outcomes[pair] for pair in asked}
         assert recalled(folder) == expected
 
 
@@ -119,7 +119,7 @@ def test_damage_to_any_byte_is_said_and_nothing_is_believed(tmp_path):
 
 def test_another_way_of_comparing_has_a_memory_of_its_own(tmp_path):
     remember(tmp_path, {frozenset(FILES[:2]): True})
-    other = VerdictMemory(tmp_path, {"way": 2}, FILES)
+    other = ComparisonMemory(tmp_path, {"way": 2}, FILES)
     zero, one = np.array([0]), np.array([1])
     assert not other.knows(zero, one).any()
     other.learn(zero, one, np.array([False]))
@@ -130,7 +130,7 @@ def test_another_way_of_comparing_has_a_memory_of_its_own(tmp_path):
 def test_a_memory_under_another_name_is_not_believed(tmp_path):
     remember(tmp_path, {frozenset(FILES[:2]): True})
     (file,) = tmp_path.iterdir()
-    other = VerdictMemory(tmp_path, {"way": 2}, FILES)
+    other = ComparisonMemory(tmp_path, {"way": 2}, FILES)
     other.learn(np.array([0]), np.array([1]), np.array([False]))
     other.save()
     (stranger,) = set(tmp_path.iterdir()) - {file}
@@ -144,7 +144,7 @@ def test_nothing_new_writes_nothing(tmp_path):
     remember(tmp_path, {frozenset(FILES[:2]): True, frozenset(FILES[2:4]): False})
     (file,) = tmp_path.iterdir()
     before = file.stat()
-    memory = VerdictMemory(tmp_path, BASIS, FILES)
+    memory = ComparisonMemory(tmp_path, BASIS, FILES)
     memory.knows(np.array([0]), np.array([1]))
     memory.save()
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -152,7 +152,7 @@ def test_nothing_new_writes_nothing(tmp_path):
 
 
 def test_without_a_folder_nothing_is_known_or_kept():
-    memory = VerdictMemory(None, BASIS, FILES)
+    memory = ComparisonMemory(None, BASIS, FILES)
     memory.learn(np.array([0]), np.array([1]), np.array([True]))
     memory.save()
     assert not memory.knows(np.array([0]), np.array([1])).any()
@@ -182,7 +182,7 @@ def test_runs_at_the_same_time_leave_one_whole_memory(tmp_path):
 
     def write(pairs: Pairs) -> None:
         for _ in range(20):
-            memory = VerdictMemory(tmp_path, BASIS, FILES, said.append)
+            memory = ComparisonMemory(tmp_path, BASIS, FILES, said.append)
             memory.learn(*positions(pairs, FILES), np.array(list(pairs.values())))
             memory.save()
             seen.append(recalled(tmp_path, log=said.append))
@@ -202,12 +202,12 @@ def test_runs_at_the_same_time_leave_one_whole_memory(tmp_path):
 def test_many_files_are_found_again(tmp_path, count):
     files = [sha256_of_bytes(f"{number}".encode()) for number in range(2 * count)]
     left, right = np.arange(count), np.arange(count) + count
-    memory = VerdictMemory(tmp_path, BASIS, files)
+    memory = ComparisonMemory(tmp_path, BASIS, files)
     memory.learn(right, left, left % 3 == 0)
     memory.save()
     order = np.random.default_rng(0).permutation(2 * count)
     place = np.argsort(order)
-    again = VerdictMemory(tmp_path, BASIS, [files[at] for at in order])
+    again = ComparisonMemory(tmp_path, BASIS, [files[at] for at in order])
     assert again.knows(place[left], place[right]).all()
     pairs = {frozenset(pair) for pair in zip(*again.alike(), strict=True)}
     assert pairs == {frozenset(pair) for pair in zip(place[left[::3]], place[right[::3]], strict=True)}

@@ -1,4 +1,4 @@
-"""Groups with a memory of earlier verdicts are the groups without one, and cost less."""
+"""Groups with a memory of earlier outcomes are the groups without one, and cost less."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from rakuten_assets.integrity.duplicates import near_groups, shelf, verification
-from rakuten_assets.integrity.duplicates.comparison_memory import VerdictMemory
+from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
 from rakuten_assets.integrity.duplicates.groups import duplicate_groups
 from rakuten_assets_tests.images.pictures import encoded
 from rakuten_assets_tests.integrity.gallery import brighter, cropped, product, save, scanned
@@ -146,7 +146,7 @@ def test_a_file_that_changed_since_the_scan_joins_nothing_and_is_not_remembered(
         assert gallery.groups(pair, stale, tmp_path)["near_size"].tolist() == [size, size]
 
 
-def test_a_file_that_changes_while_it_is_compared_has_no_verdict(gallery, tmp_path, monkeypatch):
+def test_a_file_that_changes_while_it_is_compared_has_no_outcome(gallery, tmp_path, monkeypatch):
     monkeypatch.setattr(shelf, "_MOST_VERSIONS_KEPT", 0)  # every file is read for its outline, then again
     reads: dict[str, int] = {}
     read = shelf.unchanged_bytes
@@ -185,7 +185,7 @@ def test_a_damaged_memory_is_said_and_made_anew(gallery, tmp_path, damage, work)
         {
             "empty": b"",
             "cut": whole[:-1],
-            "flipped": whole[:-1] + bytes([whole[-1] ^ 1]),  # a verdict turned round
+            "flipped": whole[:-1] + bytes([whole[-1] ^ 1]),  # an outcome turned round
             "another file": b"PAR1" * 100,
         }[damage]
     )
@@ -200,7 +200,7 @@ def test_a_damaged_memory_is_said_and_made_anew(gallery, tmp_path, damage, work)
 
 def test_other_thresholds_or_another_pillow_do_not_see_the_memory(gallery, tmp_path, monkeypatch, work):
     gallery.groups(memory=tmp_path)
-    basis = shelf.verdict_basis()
+    basis = shelf.comparison_basis()
     for module, name, value in (
         (verification, "THRESHOLDS", verification.Thresholds(0.9, 12.0)),
         (verification, "_POSSIBLE", verification.Thresholds(0.7, 54.0)),
@@ -214,7 +214,7 @@ def test_other_thresholds_or_another_pillow_do_not_see_the_memory(gallery, tmp_p
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)
-            assert shelf.verdict_basis() != basis, name
+            assert shelf.comparison_basis() != basis, name
     work["decoded"].clear()
     monkeypatch.setattr(shelf.PIL, "__version__", "99.0")
     gallery.groups(memory=tmp_path)
@@ -250,7 +250,7 @@ def test_what_a_run_compares_does_not_depend_on_what_the_memory_calls_alike(gall
 
 
 def test_verification_gives_the_numbers_that_its_version_stands_for():
-    """When this fails, `VERIFICATION_VERSION` must change with it: old verdicts would be believed otherwise."""
+    """When this fails, `VERIFICATION_VERSION` must change with it: old outcomes would be believed otherwise."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
     pictures = coarse.repeat(4, axis=1).repeat(4, axis=2)
@@ -270,7 +270,7 @@ GOLDEN = ([0.959643, 0.958134, 0.958786, 0.963382], [25.2766, 23.0243, 23.848, 2
 def test_a_memory_lies_where_it_is_said_to(gallery, tmp_path):
     gallery.groups(memory=tmp_path / "cache" / "near_pairs")
     digests = gallery.scan.loc[gallery.scan["status"] == "ok", "sha256"].tolist()
-    memory = VerdictMemory(tmp_path / "cache" / "near_pairs", shelf.verdict_basis(), digests)
+    memory = ComparisonMemory(tmp_path / "cache" / "near_pairs", shelf.comparison_basis(), digests)
     left, right = memory.alike()
     assert len(left) >= 2
     assert all(digests[at] in set(gallery.scan["sha256"]) for at in (*left, *right))

@@ -85,7 +85,8 @@ def test_the_page_is_well_formed_and_has_every_section(page):
     assert elements.open == []
     sections = [attributes["id"] for attributes in elements.all("section")]
     assert sections == [
-        "duplicates", "conflicts", "twins", "leakage", "suspicious", "measures", "classes", "status", "findings",
+        "unusable", "duplicates", "conflicts", "twins", "leakage", "suspicious", "measures", "classes", "status",
+        "not-looked-at", "findings",
     ]  # fmt: skip
     links = {attributes["href"] for attributes in elements.all("a")}
     assert {f"#{section}" for section in sections} <= links

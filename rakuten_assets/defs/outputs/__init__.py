@@ -1,0 +1,1 @@
+"""Publication: the last asset, by which everything that belongs together is put in place."""

@@ -1,0 +1,45 @@
+"""A budget of memory that threads share: several giants at once wait for one another, small images never do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+DECODING_MEMORY = 600_000_000
+"""Bytes that images being decoded may take together, in this process."""
+
+# What every thread may take without asking: a photo of 1.7 megapixels.
+_SMALL = 12_000_000
+
+
+class MemoryBudget:
+    """Bytes to share. Who asks for more than is left waits; who asks for more than there is waits to be alone.
+
+    Asking again while holding some would wait for itself: take everything that an image needs at once.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Hold `count` bytes inside the block."""
+        if count <= _SMALL:
+            yield
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + count <= self._total)
+            self._taken += count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= count
+                self._changed.notify_all()
+
+
+DECODING = MemoryBudget(DECODING_MEMORY)
+"""The budget of every decode in this process."""

@@ -1,0 +1,1 @@
+"""Which images there are: walking through folders, reading label files, telling files from their names."""

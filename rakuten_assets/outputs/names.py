@@ -1,0 +1,46 @@
+"""Names of the published files, and the command that publishes them again."""
+
+from __future__ import annotations
+
+from rakuten_assets.dataset.layout import Split
+
+MANIFEST_FILE = "manifest.json"
+INDEX_FILE = "index.parquet"
+LABELS_FILE = "train_labels.npy"
+METADATA_FILE = "metadata.json"
+
+OUTPUTS, PUBLISHING = "outputs", "publishing"
+"""Folders of a storage: the published set, and one that is on its way there."""
+
+
+EVERYTHING = "'*'"
+"""The selection of all assets, as it is typed."""
+
+
+def features_file(split: Split, extractor: str) -> str:
+    """Feature vectors of a split by an extractor: float32 (rows, dim)."""
+    return f"{split}_features_{extractor}.npy"
+
+
+def valid_file(split: Split) -> str:
+    """Validity mask of a split: bool (rows,)."""
+    return f"{split}_valid.npy"
+
+
+def metadata_file(extractor: str) -> str:
+    """What an extractor's arrays are and how they were made."""
+    return f"metadata_{extractor}.json"
+
+
+def files_of(extractor: str) -> tuple[str, str, str]:
+    """The files that are an extractor's own."""
+    return features_file("train", extractor), features_file("test", extractor), metadata_file(extractor)
+
+
+def make_command(*assets: str) -> str:
+    """The command that makes assets again.
+
+    >>> make_command("outputs")
+    'dagster asset materialize -m rakuten_assets.definitions --select outputs'
+    """
+    return f"dagster asset materialize -m rakuten_assets.definitions --select {','.join(assets)}"

@@ -1,0 +1,227 @@
+"""Every kind of stored file, as the tests of damage see it: how it is made, read, and what it holds.
+
+A new kind of stored file is added here, and `test_damage` tries every damage on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from upath import UPath
+
+from rakuten_assets.defs.io_managers.base import FileIOManager
+from rakuten_assets.defs.io_managers.features import FeatureIOManager
+from rakuten_assets.defs.io_managers.json import JsonIOManager
+from rakuten_assets.defs.io_managers.npy import NpyIOManager
+from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
+from rakuten_assets.errors import StoreError
+from rakuten_assets.extraction.networks.converted import ConvertedModel
+from rakuten_assets.extraction.networks.packed import pack, read_packed
+from rakuten_assets.extraction.storing.features import FeatureArray
+from rakuten_assets.extraction.storing.store import RowStore
+from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.integrity.duplicates.comparison_memory import VerdictMemory
+from rakuten_assets.storage import Storage
+from rakuten_assets.synthetic.catalog import SyntheticCatalog, read_catalog, write_faults, write_marker
+from rakuten_assets_tests.extraction.storing.test_matrix import make_manifest, make_shard
+from rakuten_assets_tests.synthetic.test_catalog import PARAMETERS, RECORD
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StoredKind:
+    """One kind.
+
+    Attributes:
+        write: puts content number 0 or 1 into a folder, at place 0 or 1 of that folder.
+        read: what lies at that place, in a form that `==` compares; parts that are not believed are left out (a
+            mapping) or None, and then the callback is told.
+        places: how many things of this kind one storage holds side by side.
+    """
+
+    write: Callable[[Path, int, int], None]
+    read: Callable[[Path, int, Tell], Any]
+    places: int = 2
+
+
+def _by_manager(
+    kind: type[FileIOManager],
+    value: Callable[[Path, int], Any],
+    plain: Callable[[Any], Any],
+    published: Callable[[int], str] | None = None,
+) -> StoredKind:
+    def files(folder: Path, place: int) -> tuple[FileIOManager, UPath, UPath | None]:
+        storage = Storage(UPath(folder), 2)
+        manager = kind(storage)
+        if published is None:
+            return manager, manager.own_file(["some_asset"], f"0{place}"), None
+        return manager, manager.own_file([f"asset_{place}"], None), storage.output_file(published(place))
+
+    def write(folder: Path, place: int, content: int) -> None:
+        manager, *paths = files(folder, place)
+        manager.write(value(folder, content), *paths)
+
+    def read(folder: Path, place: int, tell: Tell) -> Any:
+        manager, *paths = files(folder, place)
+        return plain(manager.read(*paths))
+
+    return StoredKind(write, read)
+
+
+def _frame(_: Path, content: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "n": pd.array([1, None, content] * 20, dtype="Int64"),
+            "text": ["é", None, f"a longer text {content}"] * 20,
+            "x": np.arange(60) / 3 + content,
+        },
+        index=pd.Index(np.arange(60) * 7, name="index"),
+    )
+
+
+def _plain_frame(frame: pd.DataFrame) -> Any:
+    return frame.to_json(orient="split"), [str(dtype) for dtype in frame.dtypes], frame.index.name
+
+
+def _array(_: Path, content: int) -> np.ndarray:
+    return np.arange(60, dtype=np.float32).reshape(12, 5) + content
+
+
+def _plain_array(array: np.ndarray) -> Any:
+    return array.dtype.str, array.shape, array.tolist()
+
+
+def _document(_: Path, content: int) -> dict[str, Any]:
+    return {"b": [content, 1.5, None], "a": {"é": True, "name": "x" * 50}}
+
+
+def _shard(folder: Path, content: int) -> FeatureArray:
+    made = folder.parent / f"{folder.name}-made"
+    made.mkdir(exist_ok=True)
+    return make_shard(make_manifest(20 + content, 1), "00", made, threads=content)
+
+
+def _plain_shard(shard: FeatureArray) -> Any:
+    return _plain_array(shard.array), _plain_frame(shard.rows), dict(shard.fingerprint)
+
+
+def _matrix(folder: Path, content: int) -> FeatureArray:
+    return dataclasses.replace(_shard(folder, content), made_of=f"made of {content}")
+
+
+def _plain_matrix(matrix: FeatureArray) -> Any:
+    return _plain_shard(matrix), matrix.made_of
+
+
+def _store(folder: Path, place: int, tell: Tell) -> RowStore:
+    return RowStore(UPath(folder) / f"rows{place}", f"{place}" * 64, 5, tell)
+
+
+def _write_rows(folder: Path, place: int, content: int) -> None:
+    rows = _array(folder, content)
+    _store(folder, place, print).append([bytes([content, n]) * 16 for n in range(len(rows))], rows)
+
+
+def _read_rows(folder: Path, place: int, tell: Tell) -> dict[bytes, list[float]]:
+    found: dict[bytes, list[float]] = {}
+    keys = [bytes([content, n]) * 16 for content in (0, 1) for n in range(12)]
+    _store(folder, place, tell).read(keys, lambda i, row: found.update({keys[i]: row.tolist()}))
+    return found
+
+
+def _write_about(folder: Path, place: int, content: int) -> None:
+    _store(folder, place, print).write_about({"engine": {"precision": "f32", "number": content}})
+
+
+def _read_about(folder: Path, place: int, tell: Tell) -> Any:
+    return _store(folder, place, tell).about()
+
+
+def _write_packed(folder: Path, place: int, content: int) -> None:
+    parts = {"model.xml": f"<net {content}/>".encode(), "model.bin": bytes(range(100)) + bytes([content])}
+    about = {"state_sha256": f"{content}" * 64, "request": f"request {place}"}
+    (folder / f"model{place}.zip").write_bytes(pack(parts, about))
+
+
+def _read_packed(folder: Path, place: int, tell: Tell) -> Any:
+    path = UPath(folder / f"model{place}.zip")
+    try:
+        packed = read_packed(path)
+        return ConvertedModel.of(packed, f"request {place}")
+    except StoreError as error:
+        tell(f"{path} is damaged: {error}")  # As `converted_model` does before it converts again.
+        return None
+
+
+def _write_layout(folder: Path, place: int, content: int) -> None:
+    Storage(UPath(folder), 16).claim()
+
+
+def _read_layout(folder: Path, place: int, tell: Tell) -> Any:
+    Storage(UPath(folder), 16).claim()
+    return 16
+
+
+_FILES = [sha256_of_bytes(f"file {number}".encode()) for number in range(8)]
+
+
+def _memory(folder: Path, place: int, tell: Tell) -> VerdictMemory:
+    return VerdictMemory(folder / "near_pairs", {"way": place}, _FILES, tell)
+
+
+_LEFT, _RIGHT = np.triu_indices(len(_FILES), k=1)
+
+
+def _write_memory(folder: Path, place: int, content: int) -> None:
+    memory = _memory(folder, place, print)
+    memory.learn(_LEFT, _RIGHT, content == (_LEFT + _RIGHT) % 3)
+    memory.save()
+
+
+def _read_memory(folder: Path, place: int, tell: Tell) -> Any:
+    memory = _memory(folder, place, tell)
+    if not memory.knows(_LEFT, _RIGHT).any():
+        return None
+    return [side.tolist() for side in memory.alike()]
+
+
+def _write_catalog(folder: Path, place: int, content: int) -> None:
+    root = folder / "catalog"
+    root.mkdir()
+    write_faults(root, [RECORD])
+    for name in ("X_train_update.csv", "X_test_update.csv", "Y_train_CVw08PX.csv"):
+        (root / name).write_text("")
+    write_marker(root, SyntheticCatalog(root, *PARAMETERS, 45, 123_456, {"near_duplicate": 1}))
+
+
+def _read_catalog(folder: Path, place: int, tell: Tell) -> Any:
+    found = read_catalog(folder / "catalog", *PARAMETERS)
+    assert found is not None
+    return found, found.read_faults()
+
+
+KINDS: dict[str, StoredKind] = {
+    "table": _by_manager(ParquetIOManager, _frame, _plain_frame),
+    "published table": _by_manager(ParquetIOManager, _frame, _plain_frame, "table{}.parquet".format),
+    "array": _by_manager(NpyIOManager, _array, _plain_array),
+    "published array": _by_manager(NpyIOManager, _array, _plain_array, "array{}.npy".format),
+    "document": _by_manager(JsonIOManager, _document, lambda document: document),
+    "published document": _by_manager(
+        JsonIOManager, _document, lambda document: document, "doc{}.json".format
+    ),
+    "feature shard": _by_manager(FeatureIOManager, _shard, _plain_shard),
+    "feature matrix": _by_manager(FeatureIOManager, _matrix, _plain_matrix, "s{}_features.npy".format),
+    "rows": StoredKind(_write_rows, _read_rows),
+    "about the rows": StoredKind(_write_about, _read_about),
+    "converted model": StoredKind(_write_packed, _read_packed),
+    "layout": StoredKind(_write_layout, _read_layout, places=1),
+    "comparison memory": StoredKind(_write_memory, _read_memory),
+    "synthetic catalogue": StoredKind(_write_catalog, _read_catalog, places=1),
+}
