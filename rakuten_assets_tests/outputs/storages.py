@@ -53,9 +53,13 @@ def catalogue(train_rows: int, test_rows: int) -> pd.DataFrame:
 
 
 def duplicate_groups(manifest: pd.DataFrame, sha256: Sequence[str] | None = None) -> pd.DataFrame:
-    """Two neighbouring rows in a near group; each file is its own exact and pixel group."""
+    """Two neighbouring rows in a near group; each file is its own exact and pixel group, one without a picture too."""
     own = list(sha256) if sha256 is not None else digests_of(manifest)
-    exact = pd.Series([digest[:16] for digest in own], dtype="str")
+    tokens = [
+        hashlib.sha256(f"no picture: {file}".encode()).hexdigest() if row == 3 else digest
+        for row, file, digest in zip(manifest["row"], manifest["file"], own, strict=True)
+    ]
+    exact = pd.Series([token[:16] for token in tokens], dtype="str")
     near = pd.Series([exact[n - n % 2] for n in range(len(exact))], dtype="str")
     return pd.DataFrame(
         {"file": manifest["file"], "exact_group": exact, "pixel_group": exact, "near_group": near}
