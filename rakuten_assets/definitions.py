@@ -24,6 +24,7 @@ from rakuten_assets.defs.raw.assets import x_test, x_train, y_train  # noqa: E40
 from rakuten_assets.defs.raw.sensors import build_sensor  # noqa: E402
 from rakuten_assets.defs.resources import build_resources  # noqa: E402
 from rakuten_assets.defs.shards import ShardPartitions  # noqa: E402
+from rakuten_assets.defs.terminal import speak_plainly  # noqa: E402
 from rakuten_assets.settings import Settings  # noqa: E402
 
 
@@ -43,8 +44,9 @@ def build_defs(
     >>> sorted(job.name for job in defs.jobs)
     ['catalog', 'everything', 'features', 'labels']
     """
+    speak_plainly()  # also of settings that are refused
     chosen = settings or Settings.load()
-    shards = ShardPartitions(chosen.shards)
+    shards = ShardPartitions(chosen.shards, chosen.shards_per_run)
     jobs = build_jobs()
     return dg.Definitions(
         assets=[

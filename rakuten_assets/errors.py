@@ -55,3 +55,7 @@ class WriteError(StoreError, OSError):
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
         self.errno = errno
+
+
+class AugmentationError(RakutenAssetsError):
+    """An augmentation, a picture for it, or a data set of pictures is asked for something that is not possible."""

@@ -43,7 +43,7 @@ class Progress:
         self.label, self.total, self.unit = label, total, unit
         self.done = 0
         self._log = log
-        self._terminal = log is None and sys.stderr.isatty()
+        self._terminal = log is None and sys.stderr is not None and sys.stderr.isatty()
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -61,6 +61,10 @@ class Progress:
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
+
+    def leave_out(self, seconds: float) -> None:
+        """Take time that went into something else, as the conversion of a model, out of the rate."""
+        self._started += seconds
 
     def advance(self, count: int = 1) -> None:
         """Count `count` more items as finished."""

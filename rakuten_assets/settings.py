@@ -1,19 +1,15 @@
 """Every knob of the project: one typed, documented, frozen object, read from `RAKUTEN_*` variables.
 
-`Settings.load()` reads the environment and a `.env` file of the working folder (the environment wins),
-refuses a wrong value with the variable's name, the value and what is allowed, and refuses a misspelt name
-too: a setting that is silently ignored is worse than none.
+`Settings.load()` reads the environment and a `.env` file of the working folder (the environment wins), and refuses
+a wrong value with the variable's name, the value and what is allowed. Which names count: `variables`.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from upath import UPath
@@ -23,9 +19,8 @@ from rakuten_assets.backbones.specification import PRETRAINED, SEEDED
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.files import is_local
 from rakuten_assets.project import project_root
+from rakuten_assets.variables import PREFIX, given_variables
 
-PREFIX = "RAKUTEN_"
-ENV_FILE = ".env"
 _WEIGHTS_BY_NAME = re.compile(r"[A-Za-z0-9_.:-]+=")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -34,7 +29,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Settings(BaseSettings):
     """What a run depends on. Field `x` is read from the variable `RAKUTEN_X`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     data_dir: UPath | None = Field(
         None,
@@ -49,6 +44,14 @@ class Settings(BaseSettings):
     )
     shards: int = Field(
         16, ge=1, le=4096, description="Number of shards (partitions) that images are split into."
+    )
+    shards_per_run: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        description="Shards that one run of a backfill covers, so that several workers can share them; 0: one run "
+        "covers all. Above 0, launch ranges of shards from the interface: the command line's `--partition-range` is "
+        "one run.",
     )
     backbone: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -135,7 +138,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         # As a plain path, so that `file:///x` gets memory maps and atomic renames like `/x`.
-        return os.path.expanduser(re.sub(r"^(file|local)://", "", value))  # noqa: PTH111 - may be a bucket
+        plain = re.sub(r"^(file|local)://", "", value)
+        path = os.path.expanduser(plain)  # noqa: PTH111 - may be a bucket
+        if path == plain and plain.startswith("~"):
+            raise ValueError(f"no home folder is known for {plain.split('/')[0]}; write the whole path")
+        return path
 
     @field_validator("storage")
     @classmethod
@@ -205,7 +212,6 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: naming each variable, its value and what is allowed.
         """
-        _refuse_unknown_names()
         try:
             return cls(**overrides)
         except ValidationError as error:
@@ -220,22 +226,18 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _DotEnv(settings_cls)
+        return init_settings, _Variables(settings_cls)
 
 
-class _DotEnv(PydanticBaseSettingsSource):
-    """`RAKUTEN_*` lines of `.env`; its other lines belong to other programs."""
+class _Variables(PydanticBaseSettingsSource):
+    """The environment and `.env`, read alike."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        value = _dotenv().get(PREFIX + field_name.upper())
-        return value or None, field_name, False
+        return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        values = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in values.items() if value is not None}
+        given = given_variables(variable_names())
+        return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
 
 
 def _backbone(name: str) -> Any:
@@ -276,23 +278,6 @@ def settings_table() -> str:
             about += f" Allowed: {', '.join(f'`{value}`' for value in allowed)}."
         lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {about} |")
     return "\n".join(lines)
-
-
-def _dotenv() -> dict[str, str | None]:
-    try:
-        return dict(dotenv_values(ENV_FILE)) if Path(ENV_FILE).is_file() else {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{Path(ENV_FILE).absolute()} cannot be read as UTF-8 text: {error}") from None
-
-
-def _refuse_unknown_names() -> None:
-    known = variable_names()
-    for source, names in (("the environment", list(os.environ)), (ENV_FILE, list(_dotenv()))):
-        for name in names:
-            if name.startswith(PREFIX) and name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
-                raise SettingsError(f"{name} in {source} is not a setting of this project; {hint}")
 
 
 def _explain(error: ValidationError) -> str:

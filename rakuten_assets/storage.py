@@ -177,6 +177,25 @@ class Storage:
             )
 
 
+def claimed(storage: Storage) -> bool:
+    """Claim a storage; where that fails for the disk's sake, it is said which setting names the folder.
+
+    Returns:
+        Whether it is a new one.
+
+    Raises:
+        SettingsError, StoreError: as `Storage.claim`, or if the folder cannot be written.
+    """
+    try:
+        return storage.claim()
+    except OSError as error:
+        place = Path(storage.root).absolute() if is_local(storage.root) else storage.root
+        raise StoreError(
+            f"RAKUTEN_STORAGE={storage.root}: nothing can be written in {place}: {error.strerror or error}. Make it "
+            "writable for this user, or set RAKUTEN_STORAGE to a folder that is"
+        ) from None
+
+
 def safe_name(name: str, what: str) -> str:
     """`name`, if it can be one part of a path and nothing else.
 

@@ -87,6 +87,14 @@ def test_every_asset_is_described_and_runs_over_any_number_of_shards_at_once() -
             assert (check.partitions_def is not None) == node.is_partitioned, check.key
 
 
+def test_a_setting_splits_a_backfill_of_shards_into_runs() -> None:
+    graph = build_defs(Settings(shards_per_run=4)).resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        expected = dg.BackfillPolicy.multi_run(4) if node.is_partitioned else dg.BackfillPolicy.single_run()
+        assert node.backfill_policy == expected, key
+
+
 def test_two_variants_share_nothing(tmp_path: Path) -> None:
     small = build_defs(Settings(shards=2, storage=UPath(tmp_path), backbone="resnet18"))
     large = build_defs(Settings(shards=20))

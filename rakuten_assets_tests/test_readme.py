@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rakuten_assets.backbones.table import backbones_table
+from rakuten_assets.defs.summary import INTERFACE
 from rakuten_assets.settings import settings_table, variable_names
 from rakuten_assets_tests.outputs.storages import with_pictures
 
@@ -48,6 +50,59 @@ def test_every_link_and_picture_exists() -> None:
     assert [target for target in targets if not (ROOT / target).is_file()] == []
 
 
+def test_every_block_is_run_by_somebody() -> None:
+    """A block is a command that CI runs letter for letter, `dagster dev`, which a browser looks at, or one of those
+    that the tests below run. A block of another language, or one more of Python, is run by nobody."""
+    fences = re.findall(r"^```(\w*)$", README, flags=re.MULTILINE)
+    languages = fences[::2]
+    assert set(fences[1::2]) == {""}, "a block that does not end"
+    assert set(languages) == {"bash", "python"}
+    assert len(blocks("python")) == 1
+    elsewhere = [block for block in blocks("bash") if block.startswith(RUN_ELSEWHERE)]
+    assert len(elsewhere) == 3
+    assert elsewhere[2] == "dagster dev\n"
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert "for name in run test" in ci
+    assert len(commands()) + len(elsewhere) + len(blocks("python")) == len(languages)
+
+
+def test_the_python_that_is_named_is_the_one_that_the_project_takes() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=3.11,<3.14"
+    assert "Python 3.11, 3.12 or 3.13" in README
+    assert "ResolutionImpossible" in README
+
+
+def test_dg_comes_with_the_install_that_is_named() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (name,) = [
+        extra for extra, wanted in extras.items() if any(line.startswith("dagster-dg-cli") for line in wanted)
+    ]
+    before = README[: README.index("dg list defs")]
+    assert f"-e '.[{name}]'" in before.rpartition("With [dg]")[2]
+
+
+def test_where_to_look_is_where_the_interface_shows_it() -> None:
+    assert INTERFACE in README
+
+
+def test_messages_in_the_troubleshooting_are_the_codes() -> None:
+    """What a reader would search the page for stands in the package, up to its first gap."""
+    section = README[README.index("## Troubleshooting") : README.index("## Licence")]
+    source = "".join(path.read_text() for path in (ROOT / "rakuten_assets").rglob("*.py"))
+    for phrase in (
+        "is not one of the",
+        "this run names none",
+        "is not a setting of this project; did you mean",
+        "nothing can be written in",
+        "this user has no home folder",
+        "are not on this machine",
+        "images are not what image_scan saw",
+    ):
+        assert phrase in section, phrase
+        assert phrase in source or phrase in source.replace('"\n            f"', ""), phrase
+
+
 def test_the_two_quickstart_commands_are_marked_for_ci() -> None:
     assert re.findall(r"<!-- ci: (\w+) -->\n```bash\npython3 -m venv", README) == ["run", "test"]
 
@@ -80,9 +135,8 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
         "/path/to/rakuten": str(tmp_path / "catalogue"),
         "storage/real": str(tmp_path / "real"),
         "/path/to/catalogue --full": f"{tmp_path / 'catalogue'} --train-rows 108 --test-rows 20",
-        "python -m rakuten_assets.integrity storage/synthetic --out /tmp/report": (
-            f"python -m rakuten_assets.integrity {tmp_path / 'storage' / 'synthetic'} --out {tmp_path / 'report'}"
-        ),
+        "storage/synthetic/2000x320-seed42": str(tmp_path / "storage" / "synthetic" / "108x20-seed42"),
+        "/tmp/report": str(tmp_path / "report"),
     }
     # The quickstart's run comes first, as for a reader; then the catalogue that stands in for the challenge's files.
     quickstart = blocks("bash")[0].rpartition("&& ")[2]
@@ -102,6 +156,8 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert (tmp_path / "real" / "outputs" / "metadata.json").is_file()
     assert (tmp_path / "report" / "report.html").is_file()
+    # Of the catalogue with its labels and splits, not of a folder of pictures.
+    assert "label_conflict" in (tmp_path / "report" / "findings.csv").read_text()
 
 
 def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.benchmarks.tables import markdown_table, write_json
-from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.console import run_command
+from rakuten_assets.errors import RakutenAssetsError, SettingsError
 from rakuten_assets.machine import machine_summary, usable_cores
 from rakuten_assets.synthetic import generate_catalog
 from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
@@ -70,6 +71,32 @@ def _scan(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     rows = integrity.compare_scan(files, options.rounds, options.workers)
     print(f"{len(files):,} images")
     print(markdown_table(rows, integrity.COLUMNS))
+    return rows
+
+
+def _head(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    import numpy as np
+
+    from rakuten_assets.benchmarks import head
+
+    if (options.features is None) != (options.labels is None):
+        raise SettingsError("--features and --labels go together: give both, or neither for synthetic ones")
+    if options.features is not None:
+        features, labels = head.stored_features(options.features, options.labels)
+    else:
+        features, labels = head.synthetic_features(options.n, options.dimensions)
+    rows = head.measure(features, labels, np.arange(len(labels)), options.rounds)
+    print(head.report(rows))
+    return rows
+
+
+def _loader(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import loader
+
+    files = _images(options, work)[: options.n]
+    rows = loader.compare(files, options.workers, options.rounds)
+    print(f"{len(files):,} images, {options.workers} workers, batches of 32")
+    print(markdown_table(rows, loader.COLUMNS))
     return rows
 
 
@@ -172,6 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     command = add("extraction", "extraction beside the document's loop and a DataLoader", _extraction, 300, 3)
     command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
+    command = add("loader", "the training loader beside a plain DataLoader of torchvision", _loader, 512, 5)
+    command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command = add("integrity", "the integrity report beside cleanvision", _integrity, 2000, 2)
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
     command = add(
@@ -179,6 +208,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
     command.add_argument("--test-rows", type=int, default=FULL_TEST_ROWS, help=f"default: {FULL_TEST_ROWS:,}")
+    command = add(
+        "head", "the logistic head beside scikit-learn's, on full-size features", _head, FULL_TRAIN_ROWS, 1
+    )
+    command.add_argument(
+        "--dimensions", type=int, default=1280, help="of synthetic features (default: 1,280)"
+    )
+    command.add_argument("--features", type=Path, help=".npy of features (default: synthetic ones)")
+    command.add_argument("--labels", type=Path, help=".npy of the class codes of their rows")
     for name, help_text, measure, n, rounds in (
         ("incremental", "a re-run's cost against the share of changed images", _incremental, 5000, 1),
         ("overhead", "what Dagster adds to the bare work", _overhead, 20_000, 1),
@@ -192,4 +229,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import sys
 
-import pandas as pd
-
 from rakuten_assets.arrays import write_array
 from rakuten_assets.dataset.contract import check_catalog, read_labels, read_products
 from rakuten_assets.dataset.layout import SPLITS
-from rakuten_assets.dataset.manifest import build_manifest, shard_rows
+from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.extraction.pipeline import Extractor
 from rakuten_assets.extraction.storing.features import extract_shard, shard_table
 from rakuten_assets.extraction.storing.matrix import merge_shards
 from rakuten_assets.images.decoding import DecodeLimits
-from rakuten_assets.integrity.reading.scan import scan_images
-from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
+from rakuten_assets.integrity.reading.shards import scan_shards
 from rakuten_assets.machine import usable_cores
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -40,12 +37,8 @@ def main() -> None:
     check_catalog(x_train, y_train, x_test)
     manifest = build_manifest(x_train, y_train, x_test, settings.shards)
     limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
-    scans = {}
-    for key in shard_keys(settings.shards):
-        rows = shard_rows(manifest, key)
-        files = folder.image_paths(rows["file"])
-        scan = scan_images(files, limits, settings.threads or usable_cores(), known=None, progress=None)
-        scans[key] = pd.concat([rows, scan[SCAN_COLUMNS].reset_index(drop=True)], axis=1)
+    keys, workers = shard_keys(settings.shards), settings.threads or usable_cores()
+    scans = {shard.key: shard.table for shard in scan_shards(manifest, keys, folder, limits, workers)}
     with scratch_folder(settings.storage) as scratch, Extractor.open(settings) as extractor:
         for split in SPLITS:
             shards = {}

@@ -1,14 +1,27 @@
-"""Where the challenge's files lie in a folder, and what an image's file is called."""
+"""Where the challenge's files lie in a folder, and what an image's file is called.
+
+Copies of the data set circulate in several layouts. One that leaves no doubt is taken as it is; of any other it is
+said where the files were seen.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, overload
 
 from upath import UPath
 
+from rakuten_assets.dataset.whereabouts import (
+    archives,
+    holds_files,
+    named_folders,
+    other_names,
+    picture_folders,
+    similar_files,
+)
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.files import is_local
 
@@ -18,9 +31,18 @@ SPLITS: tuple[Split, Split] = ("train", "test")
 X_TRAIN_FILE = "X_train_update.csv"
 Y_TRAIN_FILE = "Y_train_CVw08PX.csv"
 X_TEST_FILE = "X_test_update.csv"
+TABLES = (X_TRAIN_FILE, Y_TRAIN_FILE, X_TEST_FILE)
 IMAGE_FOLDERS: dict[Split, str] = {"train": "image_train", "test": "image_test"}
-# Archives circulate with the pictures packed at either depth.
+# Where a split's folder is looked for first: archives circulate with the pictures packed at either depth.
 IMAGE_NESTINGS = ("images", "images/images")
+# And then: beside the tables, or unpacked into a folder of its own name.
+_OTHER_PLACES = (
+    "{name}",
+    "images/{name}/{name}",
+    "images/images/{name}/{name}",
+    "{name}/{name}",
+    "images/{name}/images/{name}",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +73,7 @@ class CatalogFolder:
             folder = self.images[split]
             folders[IMAGE_FOLDERS[split]] = Path(folder) if is_local(folder) else folder
         names = list(files)
+        renamed = self.other_names
         for file in names:
             parent, _, name = file.partition("/")
             if parent not in folders or not name or "/" in name or "\\" in name or name in (".", ".."):
@@ -59,7 +82,28 @@ class CatalogFolder:
                     f"`{IMAGE_FOLDERS['train']}/NAME` or `{IMAGE_FOLDERS['test']}/NAME`: build the manifest "
                     "again"
                 )
-        return ImagePaths(folders, names)
+        return ImagePaths(folders, [renamed.get(file, file) for file in names] if renamed else names)
+
+    @cached_property
+    def other_names(self) -> dict[str, str]:
+        """Expected name -> actual one ("image_train/..."), of images whose file has another suffix, other letters'
+        case, or the mark of a copy; only where one file can be meant. On a bucket names are taken as they are."""
+        renamed = {}
+        for split, folder in self.images.items():
+            if is_local(folder):
+                parent = IMAGE_FOLDERS[split]  # type: ignore[index]
+                names = other_names(Path(folder), image_file_name)
+                renamed.update({f"{parent}/{wanted}": f"{parent}/{there}" for wanted, there in names.items()})
+        return renamed
+
+    def seen_elsewhere(self) -> str:
+        """Folders below `root` that hold images of the challenge and are not those of `images`, for a message; "" if
+        there is none."""
+        if not is_local(self.root):
+            return ""
+        known = {Path(folder).resolve() for folder in self.images.values() if is_local(folder)}
+        seen = [folder for folder in picture_folders(Path(self.root)) if folder.resolve() not in known]
+        return ", ".join(f"{folder.relative_to(Path(self.root)).as_posix()}/" for folder in seen)
 
 
 class ImagePaths(Sequence[Path | UPath]):
@@ -106,19 +150,15 @@ def find_catalog(root: str | Path | UPath) -> CatalogFolder:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CatalogError(f"the data folder {folder} {what}; {_WAY_OUT}")
-    missing = [
-        f"{name} ({'a folder stands there' if (folder / name).exists() else 'not in this folder'})"
-        for name in (X_TRAIN_FILE, Y_TRAIN_FILE, X_TEST_FILE)
-        if not (folder / name).is_file()
-    ]
+    if not any((folder / name).is_file() for name in TABLES) and (inner := _only_catalog_inside(folder)):
+        folder = inner
+    missing = [f"{name} ({_why_not_there(folder, name)})" for name in TABLES if not (folder / name).is_file()]
     images: dict[str, UPath] = {}
     for split in SPLITS:
-        places = [f"{nesting}/{IMAGE_FOLDERS[split]}" for nesting in IMAGE_NESTINGS]
-        found = _image_folder([folder / place for place in places])
+        found = _image_folder(folder, IMAGE_FOLDERS[split])
         if found is None:
-            missing.append(
-                f"{IMAGE_FOLDERS[split]}/ (looked for {' and '.join(f'{place}/' for place in places)})"
-            )
+            places = " and ".join(f"{nesting}/{IMAGE_FOLDERS[split]}/" for nesting in IMAGE_NESTINGS)
+            missing.append(f"{IMAGE_FOLDERS[split]}/ (looked for {places}{_seen_instead(folder)})")
         else:
             images[split] = found
     if missing:
@@ -140,8 +180,48 @@ _WAY_OUT = (
 )
 
 
-def _image_folder(candidates: list[UPath]) -> UPath | None:
-    """The first candidate that holds anything; an empty one (half unpacked) only if there is no other."""
-    folders = [candidate for candidate in candidates if candidate.is_dir()]
-    filled = (candidate for candidate in folders if next(iter(candidate.iterdir()), None) is not None)
-    return next(filled, folders[0] if folders else None)
+def _only_catalog_inside(folder: UPath) -> UPath | None:
+    """The one folder directly inside that holds all tables; None if there is none, or several."""
+    inner = [child for child in folder.iterdir() if all((child / name).is_file() for name in TABLES)]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _image_folder(root: UPath, name: str) -> UPath | None:
+    """The folder that holds a split's images; an empty one (half unpacked) only if there is no other.
+
+    Raises:
+        CatalogError: if several could be meant.
+    """
+    usual = [root / nesting / name for nesting in IMAGE_NESTINGS]
+    folders = [place for place in usual if place.is_dir()]
+    for place in folders:
+        if holds_files(place):
+            return place
+    others = [root / place.format(name=name) for place in _OTHER_PLACES]
+    if is_local(root):
+        others += [UPath(place) for place in named_folders(Path(root), name)]
+    filled: dict[str, UPath] = {}
+    for place in others:
+        if place.is_dir() and holds_files(place):
+            filled.setdefault(str(Path(place).resolve() if is_local(place) else place), place)
+    if len(filled) > 1:
+        raise CatalogError(
+            f"the data folder {root} holds {len(filled)} folders {name}/ with files: "
+            f"{', '.join(str(place) for place in filled.values())}; keep one, or move it to {usual[0]}"
+        )
+    return next(iter(filled.values()), folders[0] if folders else None)
+
+
+def _why_not_there(folder: UPath, name: str) -> str:
+    if (folder / name).exists():
+        return "a folder stands there"
+    seen = similar_files(Path(folder), name) if is_local(folder) else []
+    return "not in this folder" + (f", but seen: {', '.join(seen)}" if seen else "")
+
+
+def _seen_instead(folder: UPath) -> str:
+    if not is_local(folder):
+        return ""
+    seen = [f"{place.relative_to(Path(folder)).as_posix()}/" for place in picture_folders(Path(folder))]
+    seen += [f"{name}, which is still packed" for name in archives(Path(folder))]
+    return f"; images were seen in {', '.join(seen)}" if seen else ""

@@ -15,9 +15,15 @@ set of libraries: less memory. A process a step is worth its price where a step 
 forkserver with preloading is the one to take.
 """
 
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
 import dagster as dg
 
 from rakuten_assets.defs.policy import EXCLUSIVE
+from rakuten_assets.defs.preflight import check_run
+from rakuten_assets.defs.summary import RunSummary
 from rakuten_assets.settings import Settings
 
 PRELOADED = (
@@ -38,11 +44,49 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
     Of the steps that keep every core busy, one runs at a time.
     """
     if settings.executor == "in_process":
-        return dg.in_process_executor
+        return _told(dg.in_process_executor, settings)
     limits = [{"key": key, "value": value, "limit": 1} for key, value in EXCLUSIVE.items()]
-    return dg.multiprocess_executor.configured(
+    return _told(dg.multiprocess_executor, settings).configured(
         {
             "start_method": {"forkserver": {"preload_modules": list(PRELOADED)}},
             "tag_concurrency_limits": limits,
         }
+    )
+
+
+class ToldExecutor(dg.Executor):
+    """Another executor, before which the run's needs are checked and after which it is said what was done."""
+
+    def __init__(self, inner: dg.Executor, settings: Settings) -> None:
+        self._inner, self._settings = inner, settings
+
+    @property
+    def retries(self) -> Any:
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> Any:
+        return self._inner.step_dependency_config
+
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
+        started = time.monotonic()
+        check_run(self._settings, execution_plan.step_keys_to_execute, plan_context.dagster_run.tags)
+        summary = RunSummary()
+        for event in self._inner.execute(plan_context, execution_plan):
+            summary.add(event)
+            yield event
+        if not summary.failed:
+            plan_context.log.info("\n".join(summary.lines(self._settings, time.monotonic() - started)))
+
+
+def _told(inner: dg.ExecutorDefinition, settings: Settings) -> dg.ExecutorDefinition:
+    make = inner.executor_creation_fn
+    assert make is not None  # only an executor of Dagster's own agents has none
+
+    return dg.ExecutorDefinition(
+        name=inner.name,
+        config_schema=cast(Any, inner.config_schema),
+        requirements=inner.get_requirements,
+        executor_creation_fn=lambda context: ToldExecutor(make(context), settings),
+        description=inner.description,
     )

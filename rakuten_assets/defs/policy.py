@@ -1,4 +1,4 @@
-"""What holds for every asset alike, said once: one run over any number of shards, checks in the asset's own step."""
+"""What holds for every asset alike, said once: how many shards a run covers, checks in the asset's own step."""
 
 import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import check_specs
 from rakuten_assets.machine import release_free_memory
 
@@ -25,7 +26,7 @@ def stage_asset(
     prefix: str = "",
     ins: Mapping[str, dg.AssetIn] | None = None,
     code_version: str = "1",
-    shards: dg.PartitionsDefinition | None = None,
+    shards: ShardPartitions | None = None,
     deps: Sequence[dg.AssetKey] = (),
     only_warn: Collection[str] = (),
     exclusive: bool = False,
@@ -61,8 +62,8 @@ def stage_asset(
             kinds=kinds,
             code_version=code_version,
             partitions_def=shards,
-            # With it on every asset, one command or one click runs the whole graph over all shards in one run.
-            backfill_policy=dg.BackfillPolicy.single_run(),
+            # With a single run on every asset, one command or one click runs the whole graph over all shards.
+            backfill_policy=shards.backfill_policy if shards is not None else dg.BackfillPolicy.single_run(),
             check_specs=check_specs([*parts, function.__name__], checks, shards, only_warn),
             deps=deps or None,
             op_tags=tags or None,

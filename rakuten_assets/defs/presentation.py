@@ -1,6 +1,6 @@
 """How values look in Dagster's UI: tables, pictures and figures as metadata."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,6 +9,7 @@ import pandas as pd
 from rakuten_assets.plots import picture_markdown
 
 _LONGEST_CELL = 60
+_LIMITS = ("limit", "warning above", "error above")
 
 
 def table(frame: pd.DataFrame, rows: int = 8) -> dg.MarkdownMetadataValue:
@@ -29,12 +30,40 @@ def picture(content: bytes, alt: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(picture_markdown(content, alt))
 
 
+def gallery(pictures: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+    """Pictures side by side, each with its caption below.
+
+    Args:
+        pictures: address (`data:...`) and caption of each.
+    """
+    rows = [
+        "| " + " | ".join(f"![{_plain(caption)}]({address})" for address, caption in pictures) + " |",
+        "|" + " :---: |" * len(pictures),
+        "| " + " | ".join(_plain(caption) for _, caption in pictures) + " |",
+    ]
+    return dg.MetadataValue.md("\n".join(rows))
+
+
+def plotted(seconds: float, images: int) -> dict[str, float]:
+    """A step's speed as numbers, for Dagster to plot from run to run."""
+    return {"seconds": round(seconds, 3), "images/s": round(images / max(seconds, 1e-9), 1)}
+
+
 def details(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict's details as metadata: frames become tables."""
-    return {key: table(value) if isinstance(value, pd.DataFrame) else value for key, value in values.items()}
+    """A verdict's details as metadata: frames become tables, limits text, for a constant is nothing to plot."""
+    return {key: _detail(key, value) for key, value in values.items()}
+
+
+def _detail(key: str, value: Any) -> Any:
+    if isinstance(value, pd.DataFrame):
+        return table(value)
+    return f"{value:.2%}" if key in _LIMITS and isinstance(value, float | int) else value
 
 
 def _cell(value: Any) -> str:
-    text = "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
-    text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    text = _plain("" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value))
     return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

@@ -10,7 +10,7 @@ from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.settings import Settings
-from rakuten_assets.storage import Storage
+from rakuten_assets.storage import Storage, claimed
 
 IO_MANAGERS: dict[str, type[FileIOManager]] = {
     "npy": NpyIOManager,
@@ -32,7 +32,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 def _over(storage: Storage, kind: type[FileIOManager]) -> dg.IOManagerDefinition:
     # The claim stands here, not in the IO manager: a run in another shard count is refused before its first step.
     def open_manager(context: dg.InitResourceContext) -> FileIOManager:
-        if storage.claim() and context.log is not None:
+        if claimed(storage) and context.log is not None:
             context.log.info(f"new storage at {storage.root}")
         return kind(storage)
 

@@ -1,7 +1,7 @@
 """Verdicts of the lower floor as Dagster's check results, by partition, and the rule on what gets stored.
 
-A run over several partitions is one step, for which Dagster 1.13 records one unpartitioned check result. So
-evaluations are made here, one a partition, as Dagster itself makes them in a run over one partition.
+A run over several partitions is one step, for which Dagster 1.13 records one unpartitioned check result and one data
+version for all partitions. So both are made here, one a partition, as Dagster itself makes them in a run over one.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -9,15 +9,14 @@ from typing import Any
 
 import dagster as dg
 
-# Not exported by `dagster`, though the public `AssetCheckEvaluation` is made of it.
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
-
+from rakuten_assets.defs.check_targets import check_targets
 from rakuten_assets.defs.presentation import details
+from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict
 
 Verdicts = Sequence[Verdict] | Mapping[str, Sequence[Verdict]]
+
+_VERSION, _OWN_VERSION = "dagster/data_version", "dagster/data_version_is_user_provided"
 
 
 def check_specs(
@@ -44,6 +43,7 @@ def publish(
     result: dg.MaterializeResult[Any],
     verdicts: Verdicts,
     store_failures: bool = False,
+    versions: Mapping[str, str] | None = None,
 ) -> Iterator[Any]:
     """Store an asset's result and report its checks.
 
@@ -51,12 +51,17 @@ def publish(
     `store_failures` (the result is a finding, such as a scan, that one needs to see); either way the step fails.
 
     Args:
+        result: without a data version where `versions` are given.
         verdicts: of the asset, or by partition.
+        versions: data version of each partition of the run: a digest of its content. A partition that is made again
+            unchanged then leaves what is built on it up to date.
     """
     by_partition = verdicts if isinstance(verdicts, Mapping) else {_only_partition(context): verdicts}
     stopping = [(key, verdict) for key, group in by_partition.items() for verdict in group if verdict.stops]
     if store_failures or not stopping:
-        yield result
+        yield result if versions is None else result._replace(data_version=_version_of_all(versions))
+        if versions is not None and len(versions) > 1:
+            yield from _own_versions(context, versions)
     yield from _evaluations(context, by_partition)
     if stopping:
         raise dg.Failure(_explain(context, stopping, stored=store_failures), allow_retries=False)
@@ -70,16 +75,60 @@ def refuse(context: dg.AssetExecutionContext, verdict: Verdict) -> Iterator[Any]
     raise dg.Failure(_explain(context, [(None, verdict)], stored=False), allow_retries=False)
 
 
+def _version_of_all(versions: Mapping[str, str]) -> dg.DataVersion:
+    if len(versions) == 1:
+        return dg.DataVersion(next(iter(versions.values())))
+    return dg.DataVersion(sha256_of_bytes("\n".join(versions.values()).encode()))
+
+
+def _own_versions(
+    context: dg.AssetExecutionContext, versions: Mapping[str, str]
+) -> Iterator[dg.AssetMaterialization]:
+    """The run's materialisations of these partitions once more, each with its own data version."""
+    for record in _newest_records(context, list(versions)):
+        materialization = record.asset_materialization
+        if (
+            record.run_id != context.run.run_id
+            or materialization is None
+            or materialization.partition is None
+        ):
+            continue
+        own = {_VERSION: versions[materialization.partition], _OWN_VERSION: "true"}
+        yield dg.AssetMaterialization(
+            context.asset_key,
+            partition=materialization.partition,
+            metadata=materialization.metadata,
+            tags={**(materialization.tags or {}), **own},
+        )
+
+
+def _newest_records(context: dg.AssetExecutionContext, partitions: Sequence[str]) -> list[dg.EventLogRecord]:
+    """The newest materialisation of each partition that has one."""
+    chosen = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=list(partitions))
+    found: dict[str, dg.EventLogRecord] = {}
+    cursor: str | None = None
+    while len(found) < len(partitions):  # The newest come first.
+        page = context.instance.fetch_materializations(chosen, limit=2 * len(partitions), cursor=cursor)
+        for record in page.records:
+            if record.partition_key is not None:
+                found.setdefault(record.partition_key, record)
+        if not page.has_more:
+            break
+        cursor = page.cursor
+    return list(found.values())
+
+
 def _evaluations(
     context: dg.AssetExecutionContext, by_partition: Mapping[Any, Sequence[Verdict]]
 ) -> Iterator[Any]:
     if len(by_partition) == 1:
-        for verdict in next(iter(by_partition.values())):
+        ((partition, verdicts),) = by_partition.items()
+        for verdict in verdicts:
             yield dg.AssetCheckResult(
                 check_name=verdict.check,
                 passed=verdict.passed,
                 severity=_severity(verdict),
-                description=verdict.summary,
+                description=_described(verdict, partition),
                 metadata=details(verdict.details),
             )
         return
@@ -87,35 +136,24 @@ def _evaluations(
     for spec in specs.values():
         if spec.key in context.selected_asset_check_keys:
             yield dg.Output(None, output_name=spec.get_python_identifier())
-    targets = _latest_materializations(context, list(by_partition))
-    for partition, verdicts in by_partition.items():
-        for verdict in verdicts:
-            yield dg.AssetCheckEvaluation(
-                asset_key=context.asset_key,
-                check_name=verdict.check,
-                passed=verdict.passed,
-                metadata=details(verdict.details),
-                target_materialization_data=targets.get(partition),
-                severity=_severity(verdict),
-                description=verdict.summary,
-                blocking=specs[verdict.check].blocking,
-                partition=partition,
-            )
+    targets = check_targets(_newest_records(context, list(by_partition)))
+    results = [(partition, verdict) for partition, verdicts in by_partition.items() for verdict in verdicts]
+    for partition, verdict in results:
+        yield dg.AssetCheckEvaluation(
+            asset_key=context.asset_key,
+            check_name=verdict.check,
+            passed=verdict.passed,
+            metadata=details(verdict.details),
+            target_materialization_data=targets.get(partition),
+            severity=_severity(verdict),
+            description=_described(verdict, partition),
+            blocking=specs[verdict.check].blocking,
+            partition=partition,
+        )
 
 
-def _latest_materializations(
-    context: dg.AssetExecutionContext, partitions: list[str]
-) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
-    chosen = dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=partitions)
-    targets: dict[str, AssetCheckEvaluationTargetMaterializationData] = {}
-    for record in context.instance.fetch_materializations(chosen, limit=4 * len(partitions)).records:
-        if (
-            record.partition_key is not None and record.partition_key not in targets
-        ):  # The newest comes first.
-            targets[record.partition_key] = AssetCheckEvaluationTargetMaterializationData(
-                run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp
-            )
-    return targets
+def _described(verdict: Verdict, partition: str | None) -> str:
+    return verdict.summary if partition is None else f"shard {partition}: {verdict.summary}"
 
 
 def _severity(verdict: Verdict) -> dg.AssetCheckSeverity:

@@ -179,8 +179,11 @@ class Extractor:
         plan = self._reuse(plan, rows_of_key, out)
         missing = plan.missing_keys
         unusable: list[UnusableImage] = []
+        waited = 0.0
         if len(missing):
+            before = time.monotonic()
             engine = self.open_engine()
+            waited = time.monotonic() - before
             with Progress(progress_label, len(missing), log=log or self._progress_log) as progress:
                 unusable = self._compute(engine, plan, files, rows_of_key, out, progress)
             self._store.merge_small_segments()
@@ -192,7 +195,8 @@ class Extractor:
             reused=valid_rows - to_compute,
             deduplicated=to_compute - len(missing),
             invalid=len(plan.invalid_rows),
-            seconds=time.monotonic() - started,
+            seconds=time.monotonic() - started - waited,
+            waited=waited,
         )
 
     def _reuse(

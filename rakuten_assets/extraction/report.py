@@ -23,7 +23,8 @@ class ExtractionReport:
         reused: rows whose image the store already had.
         deduplicated: rows whose image, byte for byte, was computed for another row of the same call.
         invalid: rows without a valid image; they are zero.
-        seconds: wall time.
+        seconds: wall time, without `waited`.
+        waited: seconds that loading the engine took, with the model's conversion where that was new.
     """
 
     computed: int
@@ -31,6 +32,7 @@ class ExtractionReport:
     deduplicated: int
     invalid: int
     seconds: float
+    waited: float = 0.0
 
     @property
     def images_per_second(self) -> float:

@@ -127,7 +127,7 @@ def challenge_collection(root: Path) -> ImageCollection:
 
 def unlisted_files(folder: CatalogFolder, files: Iterable[str]) -> tuple[str, ...]:
     """Files in the two image folders that no row names, as "image_train/NAME", sorted."""
-    named = set(files)
+    named = set(files) | set(folder.other_names.values())
     return tuple(
         name
         for split in SPLITS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,24 @@ from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.verdicts import Severity, Verdict
 
 _ROWS_SHOWN = 10
+_MOST = 0.5
+_UNUSABLE = ("unreadable", "missing")
 
 
-def scan_verdicts(scanned: pd.DataFrame, manifest: pd.DataFrame, warn: float, fail: float) -> list[Verdict]:
+def scan_verdicts(
+    scanned: pd.DataFrame,
+    manifest: pd.DataFrame,
+    warn: float,
+    fail: float,
+    elsewhere: Callable[[], str] = lambda: "",
+) -> list[Verdict]:
     """All verdicts on a scanned shard.
 
     Args:
         scanned: manifest columns and scan columns, one row an image.
         manifest: the shard's rows of the manifest.
         warn, fail: shares of unusable images above which there is a warning, or an error.
+        elsewhere: asked, where most images are missing, for the other folders that images were seen in.
     """
     complete = len(scanned) == len(manifest) and bool(
         (scanned["file"].to_numpy() == manifest["file"].to_numpy()).all()
@@ -34,8 +43,34 @@ def scan_verdicts(scanned: pd.DataFrame, manifest: pd.DataFrame, warn: float, fa
             "every_image_scanned", complete, f"{len(scanned):,} of {len(manifest):,} images have a scan row"
         ),
         _share(scanned, "unreadable", "unreadable_share", warn, fail),
-        _share(scanned, "missing", "missing_share", warn, fail),
+        _share(scanned, "missing", "missing_share", warn, fail, elsewhere),
     ]
+
+
+def refuse_failed_scans(scans: Mapping[str, pd.DataFrame], warn: float, fail: float) -> None:
+    """Refuse to build on scanned shards of which too many images are unusable: they are stored to be looked at.
+
+    Within a run, the failed check holds back what follows. This holds it back in every other run, too.
+
+    Args:
+        scans: scanned shards by key.
+        warn, fail: as for `scan_verdicts`.
+
+    Raises:
+        ManifestError: naming each such shard and the way out.
+    """
+    failed = [
+        f"image_scan, shard {key}: {verdict.check} failed: {verdict.summary}"
+        for key, scan in scans.items()
+        for verdict in (_share(scan, status, f"{status}_share", warn, fail) for status in _UNUSABLE)
+        if verdict.stops
+    ]
+    if failed:
+        raise ManifestError(
+            "\n".join(failed)
+            + "\nNothing is built on these shards. Mend or restore the files and materialise image_scan of them "
+            "again, or raise RAKUTEN_UNREADABLE_FAIL"
+        )
 
 
 @dataclass(frozen=True)
@@ -123,7 +158,14 @@ def scan_content(scanned: pd.DataFrame) -> str:
     return content_version(scanned[["split", "row", "file", "status", "reason", "sha256", "scan_version"]])
 
 
-def _share(scanned: pd.DataFrame, status: str, check: str, warn: float, fail: float) -> Verdict:
+def _share(
+    scanned: pd.DataFrame,
+    status: str,
+    check: str,
+    warn: float,
+    fail: float,
+    elsewhere: Callable[[], str] = lambda: "",
+) -> Verdict:
     bad = scanned[scanned["status"] == status]
     share = len(bad) / max(1, len(scanned))
     severity: Severity = "error" if share > fail else "warning"
@@ -141,6 +183,8 @@ def _share(scanned: pd.DataFrame, status: str, check: str, warn: float, fail: fl
     summary = f"{len(bad):,} of {len(scanned):,} images are {status} ({share:.2%})"
     if share > warn:
         summary += f"; allowed: {warn:.2%} without a warning, {fail:.2%} at all. Mend or restore the files listed here"
+        if share > _MOST and (seen := elsewhere()):
+            summary += f". Images of the challenge were seen in {seen}: move them, or name the right folder"
     return Verdict(check, share <= warn, summary, details, severity)
 
 

@@ -213,13 +213,11 @@ def _differing_rows(index: pd.DataFrame, rows: pd.DataFrame) -> str:
         return "other rows"
     if not np.array_equal(index["valid"].to_numpy(), rows["valid"].to_numpy()):
         return "another validity mask"
-    # The exact group of a valid image has the beginning of its file's sha256 as id. Other vectors are zero anyway.
-    columns = (rows["sha256"], index["exact_group"], rows["image_id"], rows["valid"])
-    changed = [
-        image
-        for sha256, group, image, valid in zip(*columns, strict=True)
-        if valid and not sha256.startswith(group)
-    ]
+    # An exact group's id is the beginning of its images' sha256; a file that holds no picture is in no such group.
+    valid = rows[rows["valid"].to_numpy(dtype=bool)]
+    groups = index.loc[index["valid"].to_numpy(dtype=bool), "exact_group"]
+    pairs = zip(valid["sha256"], groups, valid["image_id"], strict=True)
+    changed = [image for sha256, group, image in pairs if not sha256.startswith(group)]
     return f"other image files ({len(changed):,}, the first of imageid {changed[0]})" if changed else ""
 
 

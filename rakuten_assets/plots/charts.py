@@ -53,12 +53,18 @@ def bars_png(
 
 
 def histogram_png(
-    series: Mapping[str, npt.ArrayLike], title: str, xlabel: str, bins: int = 40, subtitle: str = ""
+    series: Mapping[str, npt.ArrayLike],
+    title: str,
+    xlabel: str,
+    bins: int = 40,
+    subtitle: str = "",
+    things: str = "rows",
 ) -> bytes:
-    """Distributions over the same bins, each as the share of its own rows, so that sizes do not matter.
+    """Distributions over the same bins, each as the share of its own numbers, so that sizes do not matter.
 
     Args:
         series: name -> numbers (n,), at most six; values that are not finite are left out and counted.
+        things: what is counted, in the plural.
 
     Raises:
         ValueError: for more than six series, which nobody could tell apart.
@@ -73,7 +79,7 @@ def histogram_png(
         numbers = np.asarray(values, dtype=np.float64).ravel()
         finite[name] = numbers[np.isfinite(numbers)]
     pooled = np.concatenate(list(finite.values())) if finite else np.empty(0)
-    style.name_axes(axes, xlabel, "share of rows")
+    style.name_axes(axes, xlabel, f"share of {things}")
     if not pooled.size:
         style.say_empty(axes)
         return style.to_png(figure)

@@ -1,4 +1,4 @@
-"""A sheet of small pictures with a line of text under each. Pillow only, because it is drawn often."""
+"""A sheet of small pictures with a caption under each. Pillow only, because it is drawn often."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 # A picture (uint8 (h, w, 3) or (h, w), or the bytes of an image file, or None) and the text under it.
 Tile: TypeAlias = tuple[npt.NDArray[np.uint8] | bytes | None, str]
 
-_GAP, _TEXT_HEIGHT, _TEXT_SIZE = 8, 20, 13
+_GAP, _LINE_HEIGHT, _TEXT_MARGIN, _TEXT_SIZE = 8, 16, 4, 13
+_MOST_LINES = 3
 _INK, _RULE, _PAPER, _HATCH = "#1F2328", "#D1D9E0", "#FFFFFF", "#B8C0C8"
 _ENOUGH_BYTES = 150_000
 _QUALITIES = (85, 75, 65, 50)
@@ -28,19 +29,21 @@ def contact_sheet_jpeg(tiles: Sequence[Tile], columns: int = 9, tile: int = 112)
     JPEG quality is lowered until the sheet is below 150 kB, or down to 50.
 
     Args:
-        tiles: picture and text of each tile; a text too long for its tile is cut.
+        tiles: picture and text of each tile; a text is broken into at most three lines, then cut.
         columns: tiles a row, at most.
         tile: side of a tile in pixels.
     """
     columns = max(1, min(columns, len(tiles)))
     rows = max(1, -(-len(tiles) // columns))
     width = _GAP + columns * (tile + _GAP)
-    height = _GAP + rows * (tile + _TEXT_HEIGHT + _GAP)
+    captions = [_lines(text, tile) for _, text in tiles]
+    text_height = _TEXT_MARGIN + _LINE_HEIGHT * max(map(len, captions), default=1)
+    height = _GAP + rows * (tile + text_height + _GAP)
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for number, (picture, text) in enumerate(tiles):
+    for number, (picture, _) in enumerate(tiles):
         left = _GAP + number % columns * (tile + _GAP)
-        top = _GAP + number // columns * (tile + _TEXT_HEIGHT + _GAP)
+        top = _GAP + number // columns * (tile + text_height + _GAP)
         small = _fitted(picture, tile - 2)
         if small is None:
             sheet.paste(_no_image(tile), (left, top))
@@ -48,13 +51,9 @@ def contact_sheet_jpeg(tiles: Sequence[Tile], columns: int = 9, tile: int = 112)
             sheet.paste(small, (left + (tile - small.width) // 2, top + (tile - small.height) // 2))
         # Products stand on white: without the frame one could not see where a picture ends.
         draw.rectangle((left, top, left + tile - 1, top + tile - 1), outline=_RULE)
-        draw.text(
-            (left + tile / 2, top + tile + _TEXT_HEIGHT / 2),
-            _cut(text, tile),
-            fill=_INK,
-            font=_font(),
-            anchor="mm",
-        )
+        for line, text in enumerate(captions[number]):
+            middle = top + tile + _TEXT_MARGIN / 2 + _LINE_HEIGHT * (line + 0.5)
+            draw.text((left + tile / 2, middle), text, fill=_INK, font=_font(), anchor="mm")
     return _small_jpeg(sheet)
 
 
@@ -98,13 +97,30 @@ def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(_TEXT_SIZE)
 
 
-def _cut(text: str, width: int) -> str:
-    text = " ".join(text.split())
-    if _font().getlength(text) <= width:
-        return text
-    while text and _font().getlength(text + "...") > width:
-        text = text[:-1]
-    return text.rstrip() + "..."
+def _lines(text: str, width: int) -> list[str]:
+    """The text in lines that fit, broken between words; the last one is cut where three do not hold it."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if _fits(longer, width) or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], " ".join(lines[_MOST_LINES - 1 :])]
+    return [_cut(line, width) for line in lines]
+
+
+def _cut(line: str, width: int) -> str:
+    if _fits(line, width):
+        return line
+    while line and not _fits(line + "...", width):
+        line = line[:-1]
+    return line.rstrip() + "..."
+
+
+def _fits(line: str, width: int) -> bool:
+    return bool(_font().getlength(line) <= width)
 
 
 def _small_jpeg(sheet: Image.Image) -> bytes:

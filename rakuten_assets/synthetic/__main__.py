@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.synthetic.catalog import FAULTS_FILE, SyntheticCatalog
 from rakuten_assets.synthetic.generate import generate_catalog
@@ -111,4 +112,4 @@ def _summary(catalog: SyntheticCatalog, seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -211,3 +211,21 @@ def test_tables_and_json_hold_the_rows(tmp_path: Path) -> None:
     assert "1,234" in table and "2.0e-06" in table
     write_json(tmp_path / "rows.json", rows)
     assert json.loads((tmp_path / "rows.json").read_text()) == rows
+
+
+@pytest.mark.slow
+def test_the_head_is_compared_on_the_same_held_back_rows(tmp_path: Path) -> None:
+    result = tmp_path / "head.json"
+    done = run("head", "--n", "2500", "--dimensions", "40", "--json", str(result))
+    assert done.returncode == 0, done.stderr[-2000:]
+    theirs, ours, chosen = json.loads(result.read_text())
+    assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], abs=2e-3)
+    assert ours["ratio"] == pytest.approx(theirs["seconds"] / ours["seconds"])
+    assert chosen["rows"] == 2500
+    assert chosen["validation_loss"] == pytest.approx(ours["validation_loss"], abs=2e-3)
+
+
+def test_features_without_labels_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "features.npy", np.zeros((3, 2), np.float32))
+    done = run("head", "--features", str(tmp_path / "features.npy"))
+    assert done.returncode == 2 and "go together" in done.stderr

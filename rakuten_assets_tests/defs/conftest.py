@@ -50,6 +50,7 @@ class FakeReport:
     deduplicated: int = 0
     invalid: int = 0
     seconds: float = 0.01
+    waited: float = 0.0
 
 
 class FakeExtractor:
@@ -101,7 +102,7 @@ def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.chdir(tmp_path)
 
 
-def _stand_ins(patch: pytest.MonkeyPatch) -> None:
+def stand_ins(patch: pytest.MonkeyPatch) -> None:
     """The extractor that costs nothing, and no charts: they take half of the time of a tiny run."""
     patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
     patch.setattr("rakuten_assets.extraction.preparation.known_fingerprint", fake_fingerprint)
@@ -181,7 +182,7 @@ def finished(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     """A project after one run over everything; tests work on copies of its storage."""
     storage = tmp_path_factory.mktemp("finished") / "storage"
     with pytest.MonkeyPatch.context() as patch:
-        _stand_ins(patch)
+        stand_ins(patch)
         project = Project(catalog, storage, dg.DagsterInstance.ephemeral())
         assert project.run_all().success
     return project
@@ -190,7 +191,7 @@ def finished(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 @pytest.fixture
 def project(catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project over an empty storage."""
-    _stand_ins(monkeypatch)
+    stand_ins(monkeypatch)
     return Project(catalog, tmp_path / "storage", dg.DagsterInstance.ephemeral())
 
 

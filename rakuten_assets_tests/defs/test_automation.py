@@ -16,9 +16,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::
 
 RANGE = {"dagster/asset_partition_range_start": "00", "dagster/asset_partition_range_end": "02"}
 BY_SHARD = ["image_scan", "efficientnet_b0/train_features", "efficientnet_b0/test_features"]
-MERGED = ["train_valid", "test_valid"] + [
-    f"efficientnet_b0/{name}" for name in ("train_feature_matrix", "test_feature_matrix", "metadata")
-] + ["outputs"]
+MERGED = (
+    ["train_valid", "test_valid"]
+    + [f"efficientnet_b0/{name}" for name in ("train_feature_matrix", "test_feature_matrix", "metadata")]
+    + ["outputs"]
+)
 
 
 def _requests(project: Project) -> list[dg.RunRequest]:

@@ -68,6 +68,35 @@ def test_too_many_unreadable_images_stop_what_builds_on_the_scan_which_is_kept(
     }
 
 
+def test_a_failed_scan_holds_back_other_runs_until_it_is_mended_or_accepted(
+    catalog: Path, done: Project
+) -> None:
+    strict = Project(catalog, done.storage, done.instance, unreadable_warn=0.0, unreadable_fail=0.01)
+    assert not strict.run("image_scan", key="01").success
+    before = {path: path.read_bytes() for path in done.storage.rglob("*") if path.is_file()}
+    for asset, key in (("duplicate_groups", None), ("integrity_report", None), ("train_features", "01")):
+        message = failure_of(strict.run(asset, key=key), asset)
+        assert "image_scan, shard 01: unreadable_share failed" in message
+        assert "Nothing is built on these shards" in message
+    assert {path: path.read_bytes() for path in done.storage.rglob("*") if path.is_file()} == before
+    assert done.run("duplicate_groups").success
+    assert done.run("train_features", key="01").success
+
+
+def test_every_result_of_a_shard_says_which_shard_it_is_about(catalog: Path, done: Project) -> None:
+    strict = Project(catalog, done.storage, done.instance, unreadable_warn=0.0, unreadable_fail=0.0)
+    assert not strict.run("image_scan", span=("00", "01")).success
+    assert not strict.run("image_scan", key="02").success
+    key = dg.AssetCheckKey(dg.AssetKey("image_scan"), "unreadable_share")
+    history = done.instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    assert {record.partition for record in history} == set(KEYS)
+    for record in history:
+        assert record.event is not None
+        evaluation = record.event.dagster_event.asset_check_evaluation_data
+        assert (evaluation.description or "").startswith(f"shard {record.partition}: ")
+        assert evaluation.partition == record.partition
+
+
 def test_some_unreadable_images_are_a_warning(catalog: Path, project: Project) -> None:
     lenient = Project(catalog, project.storage, project.instance, unreadable_warn=0.0, unreadable_fail=0.9)
     assert lenient.run("x_train", "y_train", "x_test", "image_manifest").success

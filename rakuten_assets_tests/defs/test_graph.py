@@ -194,7 +194,9 @@ def test_a_changed_image_changes_its_shard_only(done: Project, tmp_path: Path) -
     row = int(good["row"].iloc[0])
     before = np.load(mine.storage / "outputs" / "train_features_efficientnet_b0.npy")
     assert mine.run("image_scan", "train_features", "test_features", key="01").success
-    assert mine.run("train_valid", "test_valid", "train_feature_matrix", "test_feature_matrix", "metadata").success
+    assert mine.run(
+        "train_valid", "test_valid", "train_feature_matrix", "test_feature_matrix", "metadata"
+    ).success
     # A picture that changed may belong to other groups: until they are known, nothing is published.
     assert "made of other image files" in failure_of(mine.run("outputs"), "outputs")
     assert mine.run("duplicate_groups", "outputs").success

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.defs.presentation import details, table
+from rakuten_assets.defs.presentation import details, gallery, table
 from rakuten_assets_tests.defs.conftest import FakeExtractor, Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
@@ -23,17 +23,18 @@ PICTURE = re.compile(r"!\[[^\]]*\]\(data:image/(?:png|jpeg);base64,([A-Za-z0-9+/
 def shown(
     catalog: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, dg.MetadataValue]]]:
-    """Metadata of every materialisation of a run with real pictures, by asset."""
+    """Metadata of a run with real pictures, by asset: of the asset, or of each of its shards."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
         project = Project(catalog, tmp_path_factory.mktemp("shown"), dg.DagsterInstance.ephemeral(), shards=2)
         result = project.run_all()
     assert result.success
-    found: dict[str, list[dict[str, dg.MetadataValue]]] = {}
+    newest: dict[str, dict[str | None, dict[str, dg.MetadataValue]]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.materialization
-        found.setdefault(materialization.asset_key.path[-1], []).append(dict(materialization.metadata))
-    return found
+        by_partition = newest.setdefault(materialization.asset_key.path[-1], {})
+        by_partition[materialization.partition] = dict(materialization.metadata)
+    return {asset: list(by_partition.values()) for asset, by_partition in newest.items()}
 
 
 @pytest.mark.parametrize(
@@ -44,23 +45,47 @@ def shown(
         ("image_manifest", {"train rows", "test rows", "rows a shard", "one image a class"}),
         (
             "image_scan",
-            {"images", "readable", "throughput", "duration", "outcomes", "remarkable images", "bytes"},
+            {
+                "images",
+                "readable",
+                "decoded",
+                "images/s",
+                "seconds",
+                "duration",
+                "outcomes",
+                "remarkable images",
+                "image bytes",
+            },
         ),
         ("duplicate_groups", {"levels", "largest groups"}),
-        ("integrity_report", {"report", "summary"}),
+        ("integrity_report", {"report", "summary", "errors", "warnings"}),
         ("train_valid", {"valid", "quarantined", "dtype", "shape"}),
         ("label_encoder", {"classes", "encoder"}),
         ("train_labels", {"dtype", "shape", "sha256", "size"}),
         ("class_weights", {"smallest", "largest", "weights"}),
         (
             "train_features",
-            {"computed", "reused", "quarantined", "throughput", "weights", "extractor", "dtype", "shape"},
+            {
+                "computed",
+                "reused",
+                "quarantined",
+                "images/s",
+                "seconds",
+                "bytes",
+                "weights",
+                "extractor",
+                "dtype",
+                "shape",
+            },
         ),
         (
             "test_feature_matrix",
             {"rows", "valid rows", "columns", "weights", "dtype", "shape", "sha256"},
         ),
-        ("metadata", {"document", "weights", "quarantined"}),
+        (
+            "metadata",
+            {"train samples", "feature dim", "quarantined images", "document", "weights", "quarantined"},
+        ),
     ],
 )
 def test_each_asset_shows_what_one_wants_to_know(
@@ -131,3 +156,55 @@ def test_a_bucket_holds_what_a_folder_would(
     assert project.run_all().success
     published = {path.name: path.read_bytes() for path in (bucket / "outputs").glob("*.npy")}
     assert published == finished.outputs()
+
+
+def test_what_varies_is_a_number_that_dagster_plots(
+    shown: dict[str, list[dict[str, dg.MetadataValue]]],
+) -> None:
+    numbers = {
+        "x_train": ["share without a description", "bytes"],
+        "image_manifest": ["train rows", "files under another name", "bytes"],
+        "image_scan": ["images", "readable", "seconds", "images/s", "image bytes"],
+        "integrity_report": ["errors", "warnings"],
+        "train_features": ["computed", "quarantined", "seconds", "images/s", "bytes"],
+        "train_feature_matrix": ["rows", "valid rows", "bytes"],
+        "metadata": ["train samples", "quarantined images"],
+    }
+    for asset, keys in numbers.items():
+        for metadata in shown[asset]:
+            for key in keys:
+                assert isinstance(metadata[key], dg.IntMetadataValue | dg.FloatMetadataValue), (asset, key)
+
+
+def test_counts_stand_before_the_document(shown: dict[str, list[dict[str, dg.MetadataValue]]]) -> None:
+    (metadata,) = shown["metadata"]
+    keys = list(metadata)
+    assert keys.index("train samples") < keys.index("quarantined") < keys.index("document")
+    assert "| reason |" in str(metadata["quarantined"].value)
+
+
+def test_pictures_of_conflicts_bear_their_classes(
+    shown: dict[str, list[dict[str, dg.MetadataValue]]],
+) -> None:
+    (metadata,) = shown["integrity_report"]
+    picture, rule, caption = str(metadata["equal pictures, different classes"].value).splitlines()
+    classes = [cell.strip() for cell in caption.strip("|").split("|")]
+    assert picture.count("data:image") == rule.count(":---:") == len(classes)
+    assert all(re.fullmatch(r"\d+ \(\d+\)( / \d+ \(\d+\))+", text) for text in classes)
+
+
+def test_a_number_and_its_note_are_apart(shown: dict[str, list[dict[str, dg.MetadataValue]]]) -> None:
+    (metadata,) = shown["integrity_report"]
+    (line,) = [line for line in str(metadata["summary"].value).splitlines() if line.startswith("| blank |")]
+    assert re.fullmatch(r"\| blank \| \*\*\d+\*\* \| \d+ exactly one colour \|", line)
+
+
+def test_limits_are_text_for_a_constant_is_nothing_to_plot() -> None:
+    shown = details({"share": 0.5, "limit": 0.01, "warning above": 0.001, "error above": 1})
+    assert shown == {"share": 0.5, "limit": "1.00%", "warning above": "0.10%", "error above": "100.00%"}
+
+
+def test_captions_cannot_break_a_gallery() -> None:
+    lines = str(gallery([("data:x", "a|b"), ("data:y", "<i>\nc")]).value).splitlines()
+    assert lines[2] == "| a\\|b | &lt;i> c |"
+    assert len(lines) == 3

@@ -1,5 +1,7 @@
 from collections.abc import Iterator
+from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
@@ -41,3 +43,18 @@ def test_without_the_cache_the_groups_are_the_same(done: Project, decoded: list[
     assert done.run("duplicate_groups").success
     pd.testing.assert_frame_equal(pd.read_parquet(groups), first)
     assert decoded
+
+
+def test_a_check_that_fails_shows_the_rows_and_where_all_of_them_are(catalog: Path, project: Project) -> None:
+    strict = Project(catalog, project.storage, project.instance, conflict_warn=0.0, blank_warn=0.0)
+    result = strict.run_all()
+    assert result.success
+    evaluations = {
+        event.check_name: event for event in result.get_asset_check_evaluations() if not event.passed
+    }
+    for check, kind in (("label_conflicts", "label_conflict"), ("blanks", "blank")):
+        metadata = evaluations[check].metadata
+        findings = project.storage / "outputs" / "integrity_report" / "findings.csv"
+        assert metadata["all rows"].value == f"{findings} (kind {kind})"
+        assert f"| {kind} |" in str(metadata["first rows"].value)
+        assert isinstance(metadata["limit"], dg.TextMetadataValue)

@@ -38,6 +38,18 @@ def test_neighbouring_shards_share_a_command(partitions: list[str], expected: li
     assert rebuild_commands("a", partitions, ["00", "01", "02", "03"]) == expected
 
 
+def test_where_a_run_may_not_cover_a_range_each_shard_has_a_command() -> None:
+    assert rebuild_commands("a", ["01", "00"], ["00", "01"], ranges=False) == [
+        f"{COMMAND} --partition 00",
+        f"{COMMAND} --partition 01",
+    ]
+
+
+def test_a_run_of_a_backfill_covers_all_shards_or_as_many_as_is_said() -> None:
+    assert ShardPartitions(12).backfill_policy == dg.BackfillPolicy.single_run()
+    assert ShardPartitions(12, per_run=4).backfill_policy == dg.BackfillPolicy.multi_run(4)
+
+
 def test_an_unpartitioned_asset_has_one_command() -> None:
     assert rebuild_commands("a", [], []) == [COMMAND]
 

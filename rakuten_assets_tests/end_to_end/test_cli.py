@@ -1,6 +1,7 @@
 """The commands of the README, as a user types them: real processes, the real extractor, a tiny catalogue."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -133,7 +134,114 @@ def test_the_terminal_shows_progress_and_hardly_any_noise(first: tuple[Terminal,
     warnings = [line for line in printed.splitlines() if "Warning" in line]
     # Dagster's own command warns before it reads a line of ours.
     assert all("asset_materialize_command" in line for line in warnings), warnings
-    assert len(printed.splitlines()) < 40, printed
+    assert len(printed.splitlines()) < 20, printed
+    assert "__ASSET_JOB" not in printed
+    # The time, and what there is to say.
+    assert re.search(r"^\d\d:\d\d:\d\d image_scan: scan: 101 of 101 images", printed, re.MULTILINE)
+
+
+def test_a_run_ends_in_what_it_did(first: tuple[Terminal, str]) -> None:
+    terminal, printed = first
+    done, rows, warnings, outputs, following = printed.splitlines()[-5:]
+    assert re.search(r"done: 15 assets in .*; 101 images scanned, \d+ unusable", done)
+    assert re.fullmatch(r"rows: 81 train \(\d+ quarantined: vector zero\), 20 test \(\d+ .*\)", rows)
+    assert warnings.startswith("warnings: ")
+    assert "label_conflicts" in warnings
+    folder = terminal.storage / "outputs"
+    assert outputs == f"outputs: {folder}; report: {folder / 'integrity_report' / 'report.html'}"
+    assert following.startswith("look at it: dagster dev, then http://127.0.0.1:3000/")
+
+
+def test_without_the_shipped_configuration_the_terminal_is_as_quiet(done: Terminal) -> None:
+    command = "-m dagster asset materialize -m rakuten_assets.definitions --select x_train"
+    code = (
+        "import os, sys; del os.environ['DAGSTER_HOME']; "
+        f"os.execv(sys.executable, [sys.executable, *{command.split()!r}])"
+    )
+    printed = done.run("python", "-c", code)
+    assert "__ASSET_JOB" not in printed
+    assert "STEP_START" not in printed
+    assert "done: 1 asset in" in printed
+
+
+def _ends_in(printed: str, sentence: str) -> None:
+    """The sentence stands at the end, once, and nobody's stack trace anywhere."""
+    assert "Traceback" not in printed
+    assert "Stack Trace" not in printed
+    assert printed.count(sentence) == 1, printed
+    assert sentence in "\n".join(printed.rstrip().splitlines()[-2:]), printed
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--partition", "1"), "Error: '1' is not one of the 2 shards, 00 to 01: write 01"),
+        (("--partition-range", "0...1"), "Error: '0' is not one of the 2 shards, 00 to 01: write 00"),
+        (("--partition-range", "00...31"), "Error: '31' is not one of the 2 shards"),
+        (("--partition-range", "00..01"), "Error: a range of shards is written with three dots"),
+        (
+            (),
+            "Error: the selected assets are split into shards, and none is named: add --partition-range 00...01",
+        ),
+    ],
+)
+def test_a_partition_misspelt_is_told_the_right_way(
+    options: tuple[str, ...], sentence: str, done: Terminal
+) -> None:
+    _ends_in(done.materialize("image_scan", *options, fails=True), sentence)
+
+
+def test_a_job_over_no_shard_says_how_to_name_them(done: Terminal) -> None:
+    printed = done.run(
+        "dagster", "job", "execute", "-m", "rakuten_assets.definitions", "-j", "everything", fails=True
+    )
+    _ends_in(printed, "split into 2 shards, and this run names none")
+    assert "--partition-range 00...01" in printed
+
+
+def test_a_check_that_fails_ends_the_run_in_its_sentence(done: Terminal) -> None:
+    strict = Terminal(done.folder, 2, {"RAKUTEN_UNREADABLE_FAIL": "0.001"})
+    printed = strict.materialize("image_scan", "--partition", "00", fails=True)
+    assert "Stack Trace" not in printed
+    assert printed.count("unreadable_share failed") == 1
+    assert "unreadable_share failed" in "\n".join(printed.rstrip().splitlines()[-3:])
+
+
+@pytest.mark.parametrize("executor", ["in_process", "multiprocess"])
+def test_a_refusal_ends_the_run_in_its_sentence_under_any_executor(executor: str, done: Terminal) -> None:
+    (done.storage / "assets" / "y_train" / "y_train.parquet").unlink()
+    variant = Terminal(done.folder, 2, {"RAKUTEN_EXECUTOR": executor})
+    printed = variant.materialize("label_encoder,train_labels", fails=True)
+    _ends_in(printed, "y_train.parquet is missing. Make it with: dagster asset materialize")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"RAKUTEN_SHARD": "4"}, "Error: RAKUTEN_SHARD in the environment is not a setting"),
+        ({"RAKUTEN_SHARDS": "0"}, "Error: RAKUTEN_SHARDS='0' is not allowed"),
+        ({"RAKUTEN_DATA_DIR": "/nowhere"}, "the data folder /nowhere does not exist"),
+    ],
+)
+def test_a_wrong_setting_ends_in_a_sentence(variables: dict[str, str], sentence: str, done: Terminal) -> None:
+    wrong = Terminal(done.folder, 2, variables)
+    _ends_in(wrong.materialize("x_train", fails=True), sentence)
+
+
+def test_names_of_other_programs_stop_nothing(done: Terminal) -> None:
+    links = {"RAKUTEN_ASSETS_SERVICE_HOST": "10.0.0.7", "RAKUTEN_ASSETS_PORT": "tcp://10.0.0.7:3000"}
+    printed = Terminal(done.folder, 2, {**links, "RAKUTEN_APPLICATION_ID": "7"}).materialize("x_train")
+    assert printed.count("RAKUTEN_APPLICATION_ID is not a setting of this project: ignored") == 1
+    assert "RAKUTEN_ASSETS" not in printed
+
+
+def test_lower_case_in_the_file_counts_as_in_the_environment(done: Terminal) -> None:
+    (done.folder / ".env").write_text("rakuten_synthetic_seed=7\n")
+    done.materialize("x_train")
+    assert [path.name for path in sorted((done.storage / "synthetic").iterdir())] == [
+        "81x20-seed42",
+        "81x20-seed7",
+    ]
 
 
 def test_a_fresh_process_sees_what_was_materialized(first: tuple[Terminal, str]) -> None:
@@ -219,7 +327,9 @@ def test_without_weights_the_real_run_says_what_to_fetch(done: Terminal) -> None
     cache = done.folder / "empty"
     real = Terminal(done.folder, 2, {"RAKUTEN_DATA_DIR": str(catalog), "TORCH_HOME": str(cache)})
     before = done.outputs()
-    printed = real.materialize("efficientnet_b0/train_features", "--partition", "00", fails=True)
+    printed = real.materialize("*", "--partition-range", "00...01", fails=True)
+    assert "image_scan" not in printed, "nothing is scanned first"
+    _ends_in(printed, "weights IMAGENET1K_V1 of efficientnet_b0 are not on this machine")
     assert "efficientnet_b0_rwightman-7f5810bc.pth" in printed
     assert "RAKUTEN_WEIGHTS" in printed
     assert "RAKUTEN_BACKBONE=efficientnet_lite0" in printed

@@ -12,8 +12,8 @@ from rakuten_assets.evaluation.leakage import (
     expected_leakage,
     leakage,
     leaking_rows,
-    stratified_split,
 )
+from rakuten_assets.evaluation.splits import random_split
 
 _ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1, max_size=60)
 
@@ -25,16 +25,16 @@ def real_codes() -> np.ndarray:
 
 @pytest.mark.parametrize("seed", [0, 42, 7])
 @pytest.mark.parametrize("share", [0.2, 0.25, 0.1])
-def test_stratified_split_draws_the_rows_of_scikit_learn(share, seed):
+def test_random_split_draws_the_rows_of_scikit_learn(share, seed):
     codes = real_codes()[:5003]
     _, expected = train_test_split(np.arange(5003), test_size=share, stratify=codes, random_state=seed)
-    np.testing.assert_array_equal(np.flatnonzero(stratified_split(codes, share, seed)), np.sort(expected))
+    np.testing.assert_array_equal(np.flatnonzero(random_split(codes, share, seed)), np.sort(expected))
 
 
 def test_the_usual_split_of_the_real_labels_is_scikit_learns():
     codes = real_codes()
     _, expected = train_test_split(np.arange(len(codes)), test_size=0.2, stratify=codes, random_state=42)
-    np.testing.assert_array_equal(np.flatnonzero(stratified_split(codes)), np.sort(expected))
+    np.testing.assert_array_equal(np.flatnonzero(random_split(codes)), np.sort(expected))
 
 
 def test_leakage_counts_validation_rows_with_a_twin_in_train():
@@ -59,7 +59,7 @@ def test_expected_leakage_is_the_mean_over_every_split():
 def test_expected_leakage_is_what_many_draws_average_to():
     codes = real_codes()[:4000]
     groups = np.random.default_rng(2).integers(0, 3500, 4000)
-    drawn = [leakage(groups, stratified_split(codes, seed=seed)) for seed in range(40)]
+    drawn = [leakage(groups, random_split(codes, seed=seed)) for seed in range(40)]
     assert expected_leakage(codes, groups) == pytest.approx(np.mean(drawn), abs=0.01)
 
 
@@ -92,17 +92,17 @@ def test_a_duplicate_aware_split_takes_its_share_of_every_class():
 
 def test_text_classes_and_single_rows_are_allowed():
     codes = ["a"] * 10 + ["b"]
-    assert stratified_split(codes).sum() == 3
+    assert random_split(codes).sum() == 3
     assert duplicate_aware_split(codes, range(11)).sum() == 2
 
 
-@pytest.mark.parametrize("split", [stratified_split, expected_leakage, duplicate_aware_split])
+@pytest.mark.parametrize("split", [random_split, expected_leakage, duplicate_aware_split])
 def test_nothing_to_split_is_no_error(split):
-    arguments = ([],) if split is stratified_split else ([], [])
+    arguments = ([],) if split is random_split else ([], [])
     assert np.sum(split(*arguments)) == 0
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 20])
 def test_an_impossible_share_is_refused(share):
     with pytest.raises(ValueError, match="between 0 and 1"):
-        stratified_split([1, 2], share)
+        random_split([1, 2], share)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
 
@@ -11,6 +11,7 @@ from rakuten_assets.imbalance.class_weights import balanced_class_weights
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=27))
+@settings(deadline=None)  # scikit-learn is imported in the first example.
 def test_weights_equal_scikit_learns_balanced(counts: list[int]) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
     weights = balanced_class_weights(labels, len(counts))

@@ -53,6 +53,18 @@ def test_a_share_passes_warns_or_stops(bad: int, passed: bool, stops: bool, what
     assert all(other.passed for other in verdicts.values())
 
 
+def test_where_most_images_are_missing_it_is_said_where_some_were_seen() -> None:
+    def missing_share(missing: int, seen: str) -> str:
+        scan = _scan(0, missing)
+        return scan_verdicts(scan, scan, 0.01, 0.05, lambda: seen)[2].summary
+
+    assert missing_share(60, "images/train/").endswith(
+        "Images of the challenge were seen in images/train/: move them, or name the right folder"
+    )
+    assert "seen in" not in missing_share(60, "")
+    assert "seen in" not in missing_share(40, "images/train/")
+
+
 def test_a_scan_of_other_images_stops() -> None:
     scan = _scan(0, 0)
     assert scan_verdicts(scan.iloc[1:], scan, 1, 1)[0].stops

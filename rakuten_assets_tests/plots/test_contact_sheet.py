@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rakuten_assets.plots.contact_sheet import contact_sheet_jpeg
+from rakuten_assets.plots.contact_sheet import _lines, contact_sheet_jpeg
 
 RED = (200, 30, 40)
 GAP, TEXT = 8, 20
@@ -87,6 +87,19 @@ def test_a_huge_image_is_not_decoded() -> None:
     Image.new("1", (8000, 7000)).save(whole, "PNG")
     for content in (bytes(claim), whole.getvalue()):
         assert contact_sheet_jpeg([(content, "x")]) == contact_sheet_jpeg([(None, "x")])
+
+
+def test_a_caption_is_broken_into_lines_and_not_cut() -> None:
+    one, three = (
+        sheet([(plain(), "10 Livres")], tile=112),
+        sheet([(plain(), "2403 Livres anciens et d'occasion")]),
+    )
+    assert three.height - one.height == 32
+    several = _lines("2403 Livres anciens et d'occasion", 112)
+    assert " ".join(several) == "2403 Livres anciens et d'occasion"
+    assert len(several) == 3
+    assert [line[-3:] for line in _lines("2583 " * 40, 112)].count("...") == 1
+    assert _lines("Piscinesetaccessoiresdejardin", 60)[0].endswith("...")
 
 
 def test_long_text_is_cut_to_its_tile() -> None:

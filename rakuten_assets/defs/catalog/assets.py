@@ -1,6 +1,5 @@
 """What images there are (the manifest), and what each of them is (the scan, by shard)."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
-from rakuten_assets.dataset.manifest import build_manifest, shard_rows
+from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.dataset.validation import catalog_consistent, manifest_complete
 from rakuten_assets.defs.catalog.checks import MANIFEST_CHECKS, SCAN_CHECKS
 from rakuten_assets.defs.catalog.metadata import manifest_metadata, scan_metadata
@@ -17,12 +16,12 @@ from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish, refuse
 from rakuten_assets.images.decoding import DecodeLimits
-from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_VERSION
+from rakuten_assets.integrity.reading.schema import SCAN_VERSION
 from rakuten_assets.integrity.validation import scan_content, scan_verdicts
 from rakuten_assets.machine import usable_cores
-from rakuten_assets.progress import Progress
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
+from rakuten_assets.storage import Storage
 
 
 @stage_asset("catalog", "parquet", {"pandas"}, MANIFEST_CHECKS)
@@ -75,27 +74,32 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
         scanned before is not decoded again. To repair: replace the file, then materialise its shard.
         """
         # Its kernels are compiled: not at start-up.
-        from rakuten_assets.integrity.reading.scan import scan_images
+        from rakuten_assets.integrity.reading.shards import scan_shards
 
-        limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
         folder = open_catalog(settings)
-        keys = sorted(context.partition_keys)
-        scanned, verdicts = {}, {}
-        wanted = {key: shard_rows(image_manifest, key) for key in keys}
-        with Progress("scan", sum(map(len, wanted.values())), log=context.log.info) as progress:
-            for key, rows in wanted.items():
-                started = time.perf_counter()
-                known = parquet.find("image_scan", key)
-                files = folder.image_paths(rows["file"])
-                scan = scan_images(files, limits, settings.threads or usable_cores(), known, progress)
-                scanned[key] = pd.concat([rows, scan[SCAN_COLUMNS].reset_index(drop=True)], axis=1)
-                verdicts[key] = scan_verdicts(
-                    scanned[key], rows, settings.unreadable_warn, settings.unreadable_fail
-                )
-                metadata = scan_metadata(scanned[key], time.perf_counter() - started, folder)
-                context.add_asset_metadata(metadata, partition_key=key)
-        version = scan_content(pd.concat(scanned.values()))
-        result = dg.MaterializeResult(value=scanned, data_version=dg.DataVersion(version))
-        yield from publish(context, result, verdicts, store_failures=True)
+        scans = scan_shards(
+            image_manifest,
+            sorted(context.partition_keys),
+            folder,
+            DecodeLimits(settings.max_file_bytes, settings.max_pixels),
+            settings.threads or usable_cores(),
+            earlier=lambda key: parquet.find("image_scan", key),
+            journal=Storage(settings.storage, settings.shards).cache / "scan",
+            log=context.log.info,
+        )
+        stored, verdicts, versions = {}, {}, {}
+        for scan in scans:
+            stored[scan.key] = parquet.store("image_scan", scan.key, scan.table)
+            versions[scan.key] = scan_content(scan.table)
+            verdicts[scan.key] = scan_verdicts(
+                scan.table,
+                scan.rows,
+                settings.unreadable_warn,
+                settings.unreadable_fail,
+                folder.seen_elsewhere,
+            )
+            context.add_asset_metadata(scan_metadata(scan, folder), partition_key=scan.key)
+        result = dg.MaterializeResult(value=stored)
+        yield from publish(context, result, verdicts, store_failures=True, versions=versions)
 
     return image_scan

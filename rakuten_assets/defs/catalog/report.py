@@ -8,13 +8,14 @@ import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
 from rakuten_assets.defs.catalog.checks import GROUP_CHECKS, REPORT_CHECKS
-from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadata
+from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadata, with_findings
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import publish
 from rakuten_assets.integrity.validation import (
     ReportLimits,
     groups_complete,
     in_manifest_order,
+    refuse_failed_scans,
     report_verdicts,
     summary_version,
 )
@@ -43,6 +44,7 @@ def duplicate_groups(
     # Its kernels are compiled: not at start-up.
     from rakuten_assets.integrity.duplicates import groups
 
+    refuse_failed_scans(image_scan, settings.unreadable_warn, settings.unreadable_fail)
     images = in_manifest_order(image_manifest, image_scan)
     paths = open_catalog(settings).image_paths(images["file"])
     workers = settings.threads or usable_cores()
@@ -74,6 +76,7 @@ def integrity_report(
     from rakuten_assets.integrity.collection import unlisted_files
     from rakuten_assets.integrity.reporting.report import build_report, write_report
 
+    refuse_failed_scans(image_scan, settings.unreadable_warn, settings.unreadable_fail)
     images = in_manifest_order(image_manifest, image_scan)
     release_free_memory()
     folder = open_catalog(settings)
@@ -101,4 +104,5 @@ def integrity_report(
         odd=settings.odd_warn,
         drift=settings.drift_warn,
     )
-    yield from publish(context, result, report_verdicts(report.summary, limits))
+    verdicts = with_findings(report_verdicts(report.summary, limits), report, written)
+    yield from publish(context, result, verdicts)

@@ -13,13 +13,13 @@ from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
 from rakuten_assets.defs.features.metadata import (
+    document_metadata,
     extraction_metadata,
     extractor_metadata,
     matrix_metadata,
     outcome,
 )
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
 from rakuten_assets.extraction.document import (
@@ -41,6 +41,7 @@ from rakuten_assets.extraction.validation import (
     matrix_verdicts,
     shard_verdicts,
 )
+from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -170,9 +171,9 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         result = dg.MaterializeResult(
             value=document,
             metadata={
+                **document_metadata(document),
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 "document": dg.MetadataValue.json(document),
-                "quarantined": table(pd.DataFrame(document["quarantined"]).reset_index()),
             },
             data_version=dg.DataVersion(content_version(document)),
         )
@@ -196,6 +197,7 @@ def _features(
     # The pipeline brings numba and an engine: not at start-up.
     from rakuten_assets.extraction.pipeline import Extractor
 
+    refuse_failed_scans(scans, settings.unreadable_warn, settings.unreadable_fail)
     folder = open_catalog(settings)
     made, verdicts, reports = {}, {}, []
     what = f"{spec.name}, {split} features"
@@ -213,15 +215,14 @@ def _features(
             verdicts[key] = shard_verdicts(made[key].array, rows, expected, extractor.feature_dim)
             context.add_asset_metadata(extraction_metadata(made[key], report, folder), partition_key=key)
             reports.append(report)
+            progress.leave_out(report.waited)
             progress.advance(len(rows))
         context.log.info(f"{what}: {outcome(reports)}")
-        version = content_digest(*(shard.content for shard in made.values()))
         result = dg.MaterializeResult(
-            value=made,
-            metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe()),
-            data_version=dg.DataVersion(version),
+            value=made, metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
         )
-        yield from publish(context, result, verdicts)
+        versions = {key: shard.content for key, shard in made.items()}
+        yield from publish(context, result, verdicts, versions=versions)
 
 
 def _matrix(

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pandas as pd
 
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.catalog.metadata import contact_sheet
-from rakuten_assets.defs.presentation import picture
+from rakuten_assets.defs.presentation import picture, plotted, table
 from rakuten_assets.extraction.document import weights_note
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import MergedFeatures
 from rakuten_assets.plots import histogram_png
-from rakuten_assets.units import human_bytes, human_count, human_duration
+from rakuten_assets.units import human_count, human_duration
 
 if TYPE_CHECKING:
     from rakuten_assets.extraction.pipeline import ExtractionReport
@@ -59,12 +60,26 @@ def extraction_metadata(
         "deduplicated": report.deduplicated,
         "quarantined": report.invalid,
         "duration": human_duration(report.seconds),
-        "throughput": f"{human_count(round(len(rows) / max(report.seconds, 1e-9)))} images/s",
-        "size": human_bytes(shard.record.bytes),
+        **plotted(report.seconds, len(rows)),
     }
     if len(shown):
         metadata["images of this shard"] = contact_sheet(shown, folder, texts)
     return metadata
+
+
+def document_metadata(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The published document's counts, and how many images of each split are quarantined for what reason."""
+    by_reason = (
+        pd.DataFrame(document["quarantined"]).fillna(0).astype(int).rename_axis("reason").reset_index()
+    )
+    return {
+        **{
+            key.replace("_", " "): document[key]
+            for key in ("train_samples", "test_samples", "feature_dim", "num_classes")
+        },
+        "quarantined images": sum(sum(counts.values()) for counts in document["quarantined"].values()),
+        "quarantined": table(by_reason, rows=len(by_reason)),
+    }
 
 
 def matrix_metadata(merged: MergedFeatures, shards: int) -> dict[str, Any]:
@@ -77,6 +92,6 @@ def matrix_metadata(merged: MergedFeatures, shards: int) -> dict[str, Any]:
     }
     if statistics.count:
         series = {"mean": statistics.mean, "standard deviation": statistics.std}
-        chart = histogram_png(series, "Columns of the valid rows", "value")
+        chart = histogram_png(series, "Columns of the valid rows", "value", things="columns")
         metadata["columns"] = picture(chart, "means and standard deviations of the columns")
     return metadata

@@ -3,17 +3,31 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar, get_origin
 
 import dagster as dg
 from upath import UPath
 
-from rakuten_assets.defs.shards import rebuild_commands
+from rakuten_assets.defs.shards import ShardPartitions, rebuild_commands
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
 
 PUBLISHED_AS = "published_as"
 """Definition metadata of an asset whose file is published: its name in `outputs/`."""
+
+_ROWS, _ROWS_OF_A_PARTITION = "dagster/row_count", "dagster/partition_row_count"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Stands for a partition's value that `FileIOManager.store` has written before the end of its step.
+
+    Attributes:
+        metadata: what is to be said of the stored file.
+    """
+
+    metadata: Mapping[str, Any]
 
 
 class FileIOManager(dg.IOManager):
@@ -83,17 +97,30 @@ class FileIOManager(dg.IOManager):
     def _tell(self, damage: str) -> None:
         dg.get_dagster_logger().warning(f"{damage}. It is not used, and is to be made again")
 
+    def store(self, asset: str, partition: str, value: Any) -> Stored:
+        """Store a partition's value now: what is killed later keeps it. The step hands over what this returns.
+
+        Raises:
+            StoreError: if it cannot be written; what was stored before is intact.
+        """
+        return Stored(
+            self._write(f"{asset}, partition {partition}", value, self.own_file([asset], partition))
+        )
+
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         partitions = sorted(context.asset_partition_keys) if context.has_asset_partitions else None
         values = _values_by_partition(context, partitions, obj)
         # Every name is looked at before the first file is written.
         targets = {partition: self._files(context, partition) for partition in values}
-        described = {}
-        for partition, value in values.items():
-            try:
-                described[partition] = self.write(value, *targets[partition])
-            except (StoreError, OSError) as error:
-                raise StoreError(f"{_name(context, partition)}: {error}") from error
+        described = {
+            partition: dict(value.metadata)
+            if isinstance(value, Stored)
+            else self._write(_name(context, partition), value, *targets[partition])
+            for partition, value in values.items()
+        }
+        for partition, metadata in described.items():
+            if partition is not None and _ROWS in metadata:
+                metadata[_ROWS_OF_A_PARTITION] = metadata.pop(_ROWS)
         if len(described) == 1:
             context.add_output_metadata(next(iter(described.values())))
             return
@@ -102,11 +129,20 @@ class FileIOManager(dg.IOManager):
                 metadata, asset_key=context.asset_key, partition_key=partition
             )
 
+    def _write(self, name: str, value: Any, own: UPath, published: UPath | None = None) -> dict[str, Any]:
+        try:
+            return self.write(value, own, published)
+        except OSError as error:
+            raise StoreError(
+                f"{name}: {published or own} cannot be written: {error}. What was stored before is intact; mend that "
+                "and run again"
+            ) from error
+
     def load_input(self, context: dg.InputContext) -> Any:
-        if not context.has_asset_partitions:
+        keys = _partitions(context)
+        if keys is None:
             with self._told_clearly(context, None):
                 return self.read(*self._files(context, None))
-        keys = sorted(context.asset_partition_keys)
         self._refuse_missing(context, keys)
         values = {}
         for key in keys:
@@ -152,6 +188,16 @@ def _name(context: dg.InputContext | dg.OutputContext, partition: str | None) ->
     return context.asset_key.to_user_string() + (f", partition {partition}" if partition else "")
 
 
+def _partitions(context: dg.InputContext) -> list[str] | None:
+    """The partitions to load, None for an asset without; all of them where none is named, as by `load_asset_value`."""
+    if context.has_asset_partitions:
+        return sorted(context.asset_partition_keys)
+    try:
+        return list(context.asset_partitions_def.get_partition_keys())
+    except dg.DagsterInvariantViolationError:
+        return None
+
+
 def _values_by_partition(
     context: dg.OutputContext, partitions: Sequence[str] | None, obj: Any
 ) -> Mapping[Any, Any]:
@@ -185,6 +231,8 @@ def _definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping
 
 
 def _way_out(context: dg.InputContext, partitions: Sequence[str]) -> str:
-    keys = list(context.asset_partitions_def.get_partition_keys()) if partitions else []
-    commands = rebuild_commands(context.asset_key.to_user_string(), partitions, keys)
+    shards = context.asset_partitions_def if partitions else None
+    keys = list(shards.get_partition_keys()) if shards is not None else []
+    ranges = not (isinstance(shards, ShardPartitions) and shards.per_run)
+    commands = rebuild_commands(context.asset_key.to_user_string(), partitions, keys, ranges)
     return f"Make {'it' if len(commands) < 2 else 'them'} with: {' && '.join(commands)}"

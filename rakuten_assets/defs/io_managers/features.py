@@ -38,7 +38,7 @@ class FeatureIOManager(NpyIOManager):
                 "made_of": value.made_of,
             },
         )
-        return describe_array(record, target)
+        return {**describe_array(record, target), "dagster/row_count": len(value.rows)}
 
     def read(self, own: UPath, published: UPath | None) -> FeatureArray:
         content = read_record(own)

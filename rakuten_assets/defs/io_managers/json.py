@@ -31,7 +31,11 @@ class JsonIOManager(FileIOManager):
         except (TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"{target}: the value cannot be written as JSON: {error}") from None
         write_document(target, content, document_record(own))
-        return {"path": dg.MetadataValue.path(str(target)), "size": human_bytes(len(content))}
+        return {
+            "path": dg.MetadataValue.path(str(target)),
+            "size": human_bytes(len(content)),
+            "bytes": len(content),
+        }
 
     def read(self, own: UPath, published: UPath | None) -> Any:
         path = published or own

@@ -51,6 +51,7 @@ def describe_array(record: ArrayRecord, target: UPath) -> dict[str, Any]:
         "dtype": record.dtype,
         "shape": str(record.shape),
         "size": human_bytes(record.bytes),
+        "bytes": record.bytes,
         "sha256": record.sha256,
     }
 

@@ -25,6 +25,7 @@ class ParquetIOManager(FileIOManager):
         return {
             "path": dg.MetadataValue.path(str(target)),
             "size": human_bytes(size),
+            "bytes": size,
             "dagster/row_count": len(value),
             "dagster/column_schema": dg.TableSchema(
                 [dg.TableColumn(str(name), str(dtype)) for name, dtype in value.dtypes.items()]

@@ -59,7 +59,8 @@ def class_weights(
 ) -> Iterator[Any]:
     """Weight of each class in a loss, float64 (classes,): n / (classes * rows of the class)."""
     weights = balanced_class_weights(train_labels, len(label_encoder))
-    chart = bars_png(list(label_encoder), weights.tolist(), "Class weights", "weight", value_format="{:.2f}")
+    names = [f"{CLASS_NAMES.get(int(code), '')}  {code}".strip() for code in label_encoder]
+    chart = bars_png(names, weights.tolist(), "Class weights", "weight", value_format="{:.2f}")
     result = dg.MaterializeResult(
         value=weights,
         metadata={

@@ -76,7 +76,7 @@ def _products(context: dg.AssetExecutionContext, settings: Settings, split: Spli
     metadata: dict[str, Any] = {
         "source": dg.MetadataValue.path(str(path)),
         "data": "synthetic catalogue" if settings.is_synthetic else "real files",
-        "without a description": f"{products['description'].isna().mean():.2%}",
+        "share without a description": round(float(products["description"].isna().mean()), 4),
         "preview": table(products.reset_index()),
     }
     result = dg.MaterializeResult(

@@ -71,7 +71,7 @@ def find_weights(backbone: Backbone, name: str, allow_download: bool) -> Weights
     if name == SEEDED:
         return None
     if name.endswith(SUFFIXES) or os.sep in name:
-        path = Path(name).expanduser()
+        path = _expanded(name, "RAKUTEN_WEIGHTS")
         digest = _sha256_of_weights(path, f"RAKUTEN_WEIGHTS={name}")
         _check_published_name(path, digest, backbone)
         return WeightsSource("file", name, path, f"sha256:{digest}")
@@ -87,7 +87,17 @@ def checkpoint_folder() -> Path:
     """Where torch keeps downloaded weights (`torch.hub.get_dir()`, without importing torch)."""
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("TORCH_HOME") or os.path.join(cache, "torch")  # noqa: PTH118 - "~" is expanded below
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    return _expanded(home, "TORCH_HOME") / "hub" / "checkpoints"
+
+
+def _expanded(name: str, variable: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # A container's user often has neither HOME nor an entry in the list of users.
+        raise WeightsError(
+            f"weights are looked for in {name}, but this user has no home folder: set RAKUTEN_WEIGHTS to the path of a "
+            f"weights file{', or TORCH_HOME to a folder' if variable == 'TORCH_HOME' else ''}"
+        ) from None
 
 
 def _published_file(release: Release, backbone: Backbone, allow_download: bool) -> Path:

@@ -15,7 +15,8 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from upath import UPath
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.images.reasons import Reason
+from rakuten_assets.integrity.reading.journal import ScanJournal
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.record import (
     ImageRecord,
@@ -35,22 +37,33 @@ from rakuten_assets.integrity.reading.record import (
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame, typed
 from rakuten_assets.progress import Progress
 
-__all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "scan_images"]
+__all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "Scan", "scan_files", "scan_images"]
 
-_BATCH = (
-    16  # files that a worker takes at a time: a hundredth of a second between looks at the stop sign, or less
-)
-# What depends on more than the bytes: on the limits and the machine, or (an animation's detail) on the file's name.
+# Files that a worker takes at a time: a hundredth of a second between looks at the stop sign, or less.
+_BATCH = 16
+# A kill loses the rows of at most so many images. Half of them go to the journal at a time: the workers fill the
+# other half meanwhile, and wait where the storage is slower than they are.
+MOST_ROWS_AT_RISK = 512
+# What depends on more than the file: on the limits and the machine. Most were refused before they were decoded.
 _NOT_REUSED = frozenset(
-    {
-        Reason.FILE_TOO_LARGE,
-        Reason.TOO_MANY_PIXELS,
-        Reason.TOO_MUCH_MEMORY,
-        Reason.DECODER_FAILURE,
-        Reason.WRONG_FORMAT,
-        Reason.ANIMATED,
-    }
+    {Reason.FILE_TOO_LARGE, Reason.TOO_MANY_PIXELS, Reason.TOO_MUCH_MEMORY, Reason.DECODER_FAILURE}
 )
+# What depends on the file's name, too.
+_OF_THE_NAME = frozenset({Reason.WRONG_FORMAT, Reason.ANIMATED})
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found.
+
+    Attributes:
+        frame: of `SCAN_SCHEMA`: one row a file, in the order of the files, index 0..n-1. A file that is missing or
+            damaged is a row like any other.
+        measured: how many images were decoded for it.
+    """
+
+    frame: pd.DataFrame
+    measured: int
 
 
 def scan_images(
@@ -60,113 +73,183 @@ def scan_images(
     known: pd.DataFrame | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
+    """The frame of `scan_files`."""
+    return scan_files(files, limits, workers, [] if known is None else [known], progress).frame
+
+
+def scan_files(
+    files: Sequence[Path | UPath],
+    limits: DecodeLimits,
+    workers: int,
+    known: Sequence[pd.DataFrame] = (),
+    progress: Progress | None = None,
+    journal: ScanJournal | None = None,
+) -> Scan:
     """Scan image files.
 
     Args:
         files: paths, existing or not; a path may occur more than once.
         limits: what is refused unread and undecoded.
         workers: threads, at least 1. Any number gives the same rows.
-        known: an earlier scan. An image of the same bytes is not decoded again; rows of another
-            `SCAN_VERSION` are ignored.
+        known: earlier scans. An image of the same bytes is not decoded again; rows of another `SCAN_VERSION` are
+            ignored. With a column `file`, the file's name, that holds for what depends on the name, too.
         progress: told of every finished file, from the calling thread.
-
-    Returns:
-        A frame of `SCAN_SCHEMA`: one row a file, in the order of `files`, index 0..n-1. A file that is
-        missing or damaged is a row like any other.
+        journal: gets finished rows, so that never more than `MOST_ROWS_AT_RISK` are in memory alone.
     """
-    scan = _Scan(files, limits, known)
+    workers = max(1, min(workers, len(files)))
+    scan = _Scan(files, limits, known, workers)
     KERNELS.expect(len(files) - len(scan.known))
     KERNELS.prepare()
-    workers = max(1, min(workers, len(files)))
+    unsaved = _Unsaved(scan, journal)
     with ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool:
         try:
             for _ in range(workers):
                 pool.submit(scan.work)
-            for count in scan.finished():
+            for batch in scan.finished():
+                unsaved.add(batch)
                 if progress is not None:
-                    progress.advance(count)
+                    progress.advance(len(batch))
         finally:
-            scan.stop.set()  # after an error or an interrupt the workers end with the image at hand
-    return scan.frame()
+            scan.end(workers)  # after an error or an interrupt the workers end with the image at hand
+    return Scan(scan.frame(), scan.measured)
 
 
 class _Scan:
     """What the workers of one scan share."""
 
     def __init__(
-        self, files: Sequence[Path | UPath], limits: DecodeLimits, known: pd.DataFrame | None
+        self, files: Sequence[Path | UPath], limits: DecodeLimits, known: Sequence[pd.DataFrame], workers: int
     ) -> None:
         self.known = _KnownRows(known)
-        self.stop = threading.Event()
-        self._files, self._limits = files, limits
-        self._records: list[ImageRecord | int | None] = [None] * len(files)  # int: a row of `known`
+        self.files = files
+        self.records: list[ImageRecord | int | None] = [None] * len(files)  # int: a row of `known`
+        self.batch = max(1, min(_BATCH, MOST_ROWS_AT_RISK // 2 // workers))
+        # A worker takes one before each batch; a batch gives it back once its rows need not be measured again.
+        self.turns = threading.Semaphore(MOST_ROWS_AT_RISK // self.batch)
+        self.measured = 0
+        self._limits = limits
+        self._stop = threading.Event()
         self._scanned: dict[str, ImageRecord] = {}
-        self._starts = itertools.count(0, _BATCH)
-        self._reports: queue.SimpleQueue[int | BaseException] = queue.SimpleQueue()
+        self._starts = itertools.count(0, self.batch)
+        self._reports: queue.SimpleQueue[range | BaseException] = queue.SimpleQueue()
+        self._counting = threading.Lock()
 
     def work(self) -> None:
         """Take batches of files until there are none; report each, and report an error instead of raising."""
         workspace = Workspace()
-        while (start := next(self._starts)) < len(self._files):
-            batch = range(start, min(start + _BATCH, len(self._files)))
+        measured = 0
+        while True:
+            self.turns.acquire()
+            if (start := next(self._starts)) >= len(self.files):
+                self.turns.release()
+                break
+            batch = range(start, min(start + self.batch, len(self.files)))
             for position in batch:
-                if self.stop.is_set():
+                if self._stop.is_set():
                     return
-                path = self._files[position]
+                path = self.files[position]
                 try:
-                    self._records[position] = self._record(path, workspace)
+                    record, is_new = self._record(path, workspace)
                 except BaseException as error:
                     error.add_note(f"while scanning {path}")
                     self._reports.put(error)
                     return
-            self._reports.put(len(batch))
+                self.records[position] = record
+                measured += is_new
+            self._reports.put(batch)
+        with self._counting:
+            self.measured += measured
 
-    def finished(self) -> Iterator[int]:
-        """Yield numbers of newly finished files until all are; raise what a worker ran into."""
-        missing = len(self._files)
+    def end(self, workers: int) -> None:
+        """Make the workers stop, those that wait for their turn included."""
+        self._stop.set()
+        self.turns.release(workers)
+
+    def finished(self) -> Iterator[range]:
+        """Yield the positions of newly finished files until all are; raise what a worker ran into."""
+        missing = len(self.files)
         while missing:
             report = self._reports.get()
             if isinstance(report, BaseException):
                 raise report
-            missing -= report
+            missing -= len(report)
             yield report
 
     def frame(self) -> pd.DataFrame:
         """The rows of all files, once they are finished."""
-        reused = {at: record for at, record in enumerate(self._records) if isinstance(record, int)}
-        scanned = {at: record for at, record in enumerate(self._records) if isinstance(record, ImageRecord)}
+        reused = {at: record for at, record in enumerate(self.records) if isinstance(record, int)}
+        scanned = {at: record for at, record in enumerate(self.records) if isinstance(record, ImageRecord)}
         parts = [
             self.known.rows(list(reused.values())).set_axis(list(reused), axis=0),
             scan_frame(list(scanned.values())).set_axis(list(scanned), axis=0),
         ]
         return pd.concat(parts).sort_index().reset_index(drop=True)
 
-    def _record(self, path: Path | UPath, workspace: Workspace) -> ImageRecord | int:
+    def _record(self, path: Path | UPath, workspace: Workspace) -> tuple[ImageRecord | int, bool]:
+        """The record of a file, and whether the image was measured for it."""
         content = read_image_file(path, self._limits)
         if isinstance(content, ImageRecord):
-            return content
+            return content, False
         sha256 = sha256_of_bytes(content)
         suffix = path.suffix
         if (row := self.known.find(sha256, suffix, self._limits)) is not None:
-            return row
+            return row, False
         twin = self._scanned.get(sha256)
         if twin is not None and _holds(twin.width * twin.height, twin.format, suffix, self._limits):
-            return twin
+            return twin, False
         record = record_of_content(content, sha256, suffix, self._limits, workspace)
-        if record.reason not in _NOT_REUSED:
+        if record.reason not in _NOT_REUSED | _OF_THE_NAME:
             self._scanned[sha256] = record
-        return record
+        return record, record.reason not in _NOT_REUSED
+
+
+class _Unsaved:
+    """Rows that are measured and not yet in the journal; their batches keep their turns until they are."""
+
+    def __init__(self, scan: _Scan, journal: ScanJournal | None) -> None:
+        self._scan, self._journal = scan, journal
+        self._rows: list[tuple[ImageRecord, str]] = []
+        self._batches = 0
+
+    def add(self, batch: range) -> None:
+        """Take note of a finished batch, and write all that wait if they are many."""
+        rows = [] if self._journal is None else [at for at in batch if _worth_keeping(self._scan.records[at])]
+        if self._journal is None or not rows:
+            self._scan.turns.release()
+            return
+        for at in rows:
+            record = self._scan.records[at]
+            assert isinstance(record, ImageRecord)
+            self._rows.append((record, self._scan.files[at].name))
+        self._batches += 1
+        if self._batches * self._scan.batch >= MOST_ROWS_AT_RISK // 2:
+            self._journal.append(*zip(*self._rows, strict=True))
+            self._scan.turns.release(self._batches)
+            self._rows, self._batches = [], 0
+
+
+def _worth_keeping(record: ImageRecord | int | None) -> bool:
+    return isinstance(record, ImageRecord) and bool(record.sha256) and record.reason not in _NOT_REUSED
 
 
 class _KnownRows:
-    """The rows of an earlier scan that say something about their image's bytes alone, by sha256."""
+    """The rows of earlier scans that say something about their image's bytes, by sha256."""
 
-    def __init__(self, known: pd.DataFrame | None) -> None:
-        if known is None or not set(SCAN_COLUMNS) <= set(known.columns):
-            known = scan_frame([])
-        reusable = (known["scan_version"] == SCAN_VERSION) & ~known["reason"].isin(_NOT_REUSED)
-        self._frame = known.loc[reusable & (known["sha256"] != ""), SCAN_COLUMNS]
-        self._place = {sha256: place for place, sha256 in enumerate(self._frame["sha256"].tolist())}
+    def __init__(self, known: Sequence[pd.DataFrame]) -> None:
+        usable = [frame for frame in known if set(SCAN_COLUMNS) <= set(frame.columns)]
+        together = pd.concat([scan_frame([]), *(frame[[*SCAN_COLUMNS, *_file(frame)]] for frame in usable)])
+        of_the_name = together["reason"].isin(_OF_THE_NAME)
+        files = together["file"] if "file" in together else pd.Series(None, together.index, dtype="str")
+        reusable = (together["scan_version"] == SCAN_VERSION) & ~together["reason"].isin(_NOT_REUSED)
+        reusable &= (together["sha256"] != "") & ~(of_the_name & files.isna())
+        self._frame = together.loc[reusable, SCAN_COLUMNS]
+        # What depends on the name holds for names of the same suffix.
+        suffixes = [
+            PurePosixPath(file).suffix if depends else None
+            for file, depends in zip(files[reusable], of_the_name[reusable], strict=True)
+        ]
+        keys = zip(self._frame["sha256"].tolist(), suffixes, strict=True)
+        self._place = {key: place for place, key in enumerate(keys)}
         self._pixels = (self._frame["width"] * self._frame["height"]).tolist()
         self._format = self._frame["format"].tolist()
 
@@ -175,13 +258,18 @@ class _KnownRows:
 
     def find(self, sha256: str, suffix: str, limits: DecodeLimits) -> int | None:
         """The row that holds for a file of these bytes and this suffix; None where there is none."""
-        row = self._place.get(sha256)
-        if row is None or not _holds(self._pixels[row], self._format[row], suffix, limits):
-            return None
-        return row
+        row = self._place.get((sha256, None))
+        if row is not None and _holds(self._pixels[row], self._format[row], suffix, limits):
+            return row
+        row = self._place.get((sha256, suffix))
+        return row if row is not None and self._pixels[row] <= limits.max_pixels else None
 
     def rows(self, places: Sequence[int]) -> pd.DataFrame:
         return typed(self._frame.take(np.asarray(places, dtype=np.int64)))
+
+
+def _file(frame: pd.DataFrame) -> list[str]:
+    return ["file"] if "file" in frame.columns else []
 
 
 def _holds(pixels: int, format_name: str, suffix: str, limits: DecodeLimits) -> bool:

@@ -18,8 +18,8 @@ from rakuten_assets.evaluation.leakage import (
     duplicate_aware_split,
     expected_leakage,
     leakage,
-    stratified_split,
 )
+from rakuten_assets.evaluation.splits import random_split
 from rakuten_assets.integrity.duplicates.groups import LEVELS
 from rakuten_assets.integrity.duplicates.overlaps import class_tallies, conflicting, merging, twin_rows
 from rakuten_assets.integrity.reporting.findings import KINDS
@@ -86,7 +86,7 @@ def leakage_figures(
     codes = _class_values(train["code"])
     # Numbers in the order of the ids: the same draws as from the ids, without sorting text nine times.
     members = {level: pd.factorize(train[f"{level}_group"], sort=True)[0] for level in LEVELS}
-    naive = stratified_split(codes, share, seed)
+    naive = random_split(codes, share, seed)
     aware = duplicate_aware_split(codes, members["near"], share, seed)
     return {
         "rows": len(train),

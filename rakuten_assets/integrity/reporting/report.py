@@ -148,8 +148,9 @@ def write_report(report: IntegrityReport, folder: Path | UPath) -> list[Path | U
 
 def summary_markdown(report: IntegrityReport) -> str:
     """The key figures as a Markdown table, for a place that shows one: Dagster's asset metadata."""
-    lines = ["| | |", "|---|---|"]
-    lines += [f"| {tile.label} | **{tile.value}** {tile.note} |" for tile in key_figures(report)]
+    # The note has a column of its own: "4" and "2 exactly one colour" would read as 42.
+    lines = ["| what | how many | of these |", "|---|---:|---|"]
+    lines += [f"| {tile.label} | **{tile.value}** | {tile.note} |" for tile in key_figures(report)]
     counts = report.summary["findings"]
     found = [(about["title"], about["severity"], about["rows"]) for about in counts.values() if about["rows"]]
     if found:

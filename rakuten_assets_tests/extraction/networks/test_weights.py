@@ -160,3 +160,17 @@ def test_a_pipe_does_not_hang(tmp_path: Path) -> None:
 def test_source_describes_itself_without_its_place() -> None:
     described = WeightsSource("file", "/home/me/w.pth", Path("/home/me/w.pth"), "sha256:ab").as_dict()
     assert described == {"kind": "file", "name": "w.pth", "identity": "sha256:ab"}
+
+
+@pytest.mark.parametrize("weights", ["pretrained", "~/w.pth", "IMAGENET1K_V1"])
+def test_without_a_home_folder_it_is_said_what_to_set(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def no_such_user(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", no_such_user)
+    with pytest.raises(WeightsError, match="this user has no home folder: set RAKUTEN_WEIGHTS") as caught:
+        resolve(weights)
+    assert "\n" not in str(caught.value)

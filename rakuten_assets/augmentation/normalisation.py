@@ -1,0 +1,107 @@
+"""From pixels to a network's input, without chance: what training does last, and all that validation does."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rakuten_assets.augmentation.pictures import as_pixels
+from rakuten_assets.dataset.statistics import IMAGENET_MEAN, IMAGENET_STD
+from rakuten_assets.errors import AugmentationError
+from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
+
+Channels = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """(x / 255 - mean) / std by channel, x a byte.
+
+    Attributes:
+        mean, std: red, green, blue.
+    """
+
+    mean: Channels = IMAGENET_MEAN
+    std: Channels = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        values = [*self.mean, *self.std]
+        if len(self.mean) != 3 or len(self.std) != 3 or not np.isfinite(values).all() or min(self.std) <= 0:
+            raise AugmentationError(
+                f"mean={self.mean}, std={self.std}: three finite numbers each are wanted, and positive deviations"
+            )
+
+
+IMAGENET = Normalisation()
+
+
+def normalise(pixels: NDArray[np.uint8], normalisation: Normalisation) -> NDArray[np.float32]:
+    """Normalise and bring the channels to the front, to the bit as v2's `ToDtype(scale=True)` and `Normalize` do.
+
+    Args:
+        pixels: uint8 (h, w, 3), C order.
+
+    Returns:
+        float32 (3, h, w).
+    """
+    from rakuten_assets.augmentation import kernels
+
+    planes = np.empty((3, *pixels.shape[:2]), np.float32)
+    kernels.to_planes(pixels, _table(normalisation), planes)
+    return planes
+
+
+def to_size(
+    pixels: NDArray[np.uint8], side: int, interpolation: Interpolation = "bilinear"
+) -> NDArray[np.uint8]:
+    """Resize uint8 (h, w, 3) to (side, side, 3) with antialiasing, to the bit as Pillow does."""
+    height, width = pixels.shape[:2]
+    if (height, width) == (side, side):
+        return pixels
+    return resize(pixels, Geometry(width, height, side, side, interpolation, Window(0, 0, side, side)))
+
+
+@dataclass(frozen=True)
+class ValidationTransform:
+    """The document's transform for validation and test: resize, normalise; nothing random.
+
+    Attributes:
+        side: of the result, in pixels.
+        normalisation: default: ImageNet's.
+
+    >>> import numpy as np
+    >>> tensor = ValidationTransform()(np.full((500, 400, 3), 255, np.uint8))
+    >>> tuple(tensor.shape), tensor.dtype, round(float(tensor.max()), 2)
+    ((3, 224, 224), torch.float32, 2.64)
+    """
+
+    side: int = 224
+    normalisation: Normalisation = IMAGENET
+
+    def __call__(self, image: Any, *others: Any) -> Any:
+        """A picture as a float32 tensor (3, side, side). Further arguments, such as a label, pass through.
+
+        Raises:
+            AugmentationError: for anything but a Pillow image of mode RGB, a uint8 tensor (3, h, w) or a uint8 array
+                (h, w, 3).
+        """
+        import torch  # Not at the top: the module also serves who only resizes.
+
+        pixels, _ = as_pixels(image)
+        resized = np.ascontiguousarray(to_size(pixels, self.side))
+        tensor = torch.from_numpy(normalise(resized, self.normalisation))
+        return (tensor, *others) if others else tensor
+
+
+@functools.lru_cache(maxsize=16)
+def _table(normalisation: Normalisation) -> NDArray[np.float32]:
+    """float32 (3, 256), in the order of torchvision's own roundings."""
+    scaled = np.arange(256, dtype=np.float32) * np.float32(1.0 / 255.0)
+    mean, std = (np.array(values, np.float32)[:, None] for values in (normalisation.mean, normalisation.std))
+    table = np.ascontiguousarray((scaled - mean) / std)
+    table.setflags(write=False)
+    return table

@@ -1,0 +1,265 @@
+"""Mean and standard deviation of the images' channels: exact sums of whole numbers, so that neither the order of the
+images nor how they are split into shards can show in the result.
+
+Two kinds, told apart by name, in shares of the full range (0 to 1):
+- of pixels: every pixel counts the same, so large images count more;
+- of images: the mean over images of each image's mean, and of each image's standard deviation, as the document computes
+  it. The latter is smaller: what sets images apart does not count.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from upath import UPath
+
+from rakuten_assets.errors import ManifestError, UndecodableImageError
+from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.progress import Progress
+from rakuten_assets.verdicts import Verdict
+
+Channels = tuple[float, float, float]
+Sums = tuple[int, int, int]
+
+TABLE_COLUMNS = [
+    "sha256", "pixels", "red", "green", "blue", "red_squares", "green_squares", "blue_squares",
+]  # fmt: skip
+"""Of what `channel_table` returns."""
+
+# Per-image figures are added in units of 2^-60: exact for every value above 2^-8, and off by 2^-61 below.
+_UNIT = 1 << 60
+
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+DOCUMENT_EXAMPLE = {"mean": (0.91, 0.89, 0.87), "std": (0.18, 0.20, 0.22)}
+"""What the project's document gives as an example for this data set, without saying how it was computed."""
+
+
+@dataclass(frozen=True)
+class ChannelSums:
+    """What has been seen of some images: whole numbers of any size, added in any order with the same result.
+
+    Attributes:
+        images, pixels: how many.
+        values: sum of the bytes by channel; squares: sum of their squares.
+        means, deviations: sums of each image's mean and standard deviation by channel, in units of 2^-60.
+    """
+
+    images: int = 0
+    pixels: int = 0
+    values: Sums = (0, 0, 0)
+    squares: Sums = (0, 0, 0)
+    means: Sums = (0, 0, 0)
+    deviations: Sums = (0, 0, 0)
+
+    def __add__(self, other: ChannelSums) -> ChannelSums:
+        return ChannelSums(
+            self.images + other.images,
+            self.pixels + other.pixels,
+            *(
+                _plus(getattr(self, name), getattr(other, name))
+                for name in ("values", "squares", "means", "deviations")
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """Mean and standard deviation (population) by channel: red, green, blue, 0 to 1.
+
+    Attributes:
+        images, pixels: how many they are of.
+        pixel_mean, pixel_std: of all pixels pooled.
+        image_mean, image_std: means over images of each image's mean and standard deviation (the document's).
+    """
+
+    images: int
+    pixels: int
+    pixel_mean: Channels
+    pixel_std: Channels
+    image_mean: Channels
+    image_std: Channels
+
+
+def channel_table(
+    files: Sequence[Path | UPath],
+    sha256: Sequence[str],
+    limits: DecodeLimits,
+    workers: int = 1,
+    known: pd.DataFrame | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """What each image adds to the statistics, in one pass over files that decode whole.
+
+    Args:
+        files: of rows that the scan found whole.
+        sha256: of each file as it was scanned, hexadecimal.
+        limits: what the decoder refuses.
+        workers: threads; each holds one image at a time.
+        known: an earlier table. An image of the same bytes is not decoded again.
+        progress: told of every finished file.
+
+    Returns:
+        One row a file, in order: sha256, then whole numbers: pixels, the sums of red, green and blue, and of their
+        squares.
+
+    Raises:
+        ManifestError: for a file that is gone, changed or damaged since the scan, naming it.
+    """
+    rows: dict[str, tuple[int, ...]] = {}
+    if known is not None and set(TABLE_COLUMNS) <= set(known.columns):
+        found = known[TABLE_COLUMNS].itertuples(index=False, name=None)
+        rows = {digest: tuple(numbers) for digest, *numbers in found}
+    wanted = {digest: file for digest, file in zip(sha256, files, strict=True) if digest not in rows}
+    if progress is not None:
+        progress.advance(len(files) - len(wanted))
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="statistics") as pool:
+        try:
+            work = pool.map(lambda item: _sums_of_file(item[1], item[0], limits), wanted.items())
+            for digest, numbers in zip(wanted, work, strict=True):
+                rows[digest] = numbers
+                if progress is not None:
+                    progress.advance()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    table = pd.DataFrame([rows[digest] for digest in sha256], columns=TABLE_COLUMNS[1:], dtype="int64")
+    table.insert(0, "sha256", pd.Series(sha256, dtype="str"))
+    return table
+
+
+def sums_of_table(table: pd.DataFrame) -> ChannelSums:
+    """The sums of all rows of a table as from `channel_table`."""
+    total = ChannelSums()
+    for numbers in table[TABLE_COLUMNS[1:]].itertuples(index=False, name=None):
+        total += _sums_of_numbers(tuple(map(int, numbers)))
+    return total
+
+
+def sums_of_image(pixels: NDArray[np.uint8]) -> ChannelSums:
+    """The sums of one image, uint8 (h, w, 3)."""
+    return _sums_of_numbers(_numbers(pixels))
+
+
+def statistics_of(sums: ChannelSums) -> ChannelStatistics:
+    """The statistics of what was summed, each rounded once.
+
+    Raises:
+        ManifestError: of no image.
+    """
+    if not sums.images:
+        raise ManifestError("no image decodes whole, so there is no mean; look at the reasons in image_scan")
+    count = sums.pixels
+    return ChannelStatistics(
+        images=sums.images,
+        pixels=count,
+        pixel_mean=_channels(total / (255 * count) for total in sums.values),
+        pixel_std=_channels(
+            _root(count * square - total * total) / (255 * count)
+            for total, square in zip(sums.values, sums.squares, strict=True)
+        ),
+        image_mean=_channels(total / (_UNIT * sums.images) for total in sums.means),
+        image_std=_channels(total / (_UNIT * sums.images) for total in sums.deviations),
+    )
+
+
+def comparison(statistics: ChannelStatistics) -> list[dict[str, Any]]:
+    """The statistics beside ImageNet's and the document's example: a row each, for a table."""
+    rows = [
+        ("these images, all pixels", statistics.pixel_mean, statistics.pixel_std),
+        ("these images, mean over images", statistics.image_mean, statistics.image_std),
+        ("ImageNet", IMAGENET_MEAN, IMAGENET_STD),
+        ("the document's example", DOCUMENT_EXAMPLE["mean"], DOCUMENT_EXAMPLE["std"]),
+    ]
+    names = ("red", "green", "blue")
+    return [
+        {"of": what, **{f"mean {n}": m for n, m in zip(names, mean, strict=True)},
+         **{f"std {n}": s for n, s in zip(names, std, strict=True)}}
+        for what, mean, std in rows
+    ]  # fmt: skip
+
+
+def table_covers(table: pd.DataFrame, sha256: Sequence[str]) -> Verdict:
+    """Whether a table holds one row for each of these images, in order."""
+    holds = table["sha256"].tolist() == list(sha256) and bool((table["pixels"] > 0).all())
+    return Verdict(
+        "one_row_a_whole_image",
+        holds,
+        f"{len(table):,} rows for {len(sha256):,} train images that decode whole",
+    )
+
+
+def statistics_plausible(statistics: ChannelStatistics, images: int) -> Verdict:
+    """Whether statistics are of so many images, and no channel is constant: one could not divide by its deviation."""
+    constant = min(statistics.pixel_std) <= 0
+    said = f"of {statistics.images:,} images, {images:,} expected"
+    return Verdict(
+        "statistics_cover_the_rows",
+        statistics.images == images and not constant,
+        f"{said}; a channel is constant" if constant else said,
+    )
+
+
+def _numbers(pixels: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Pixels, sums and sums of squares, in the order of the table."""
+    # Compiled, and so not at start-up.
+    from rakuten_assets.dataset.statistics_kernels import channel_sums
+
+    found = np.zeros(6, np.int64)
+    channel_sums(np.ascontiguousarray(pixels).reshape(-1), found)
+    return (pixels.shape[0] * pixels.shape[1], *found.tolist())
+
+
+def _sums_of_numbers(numbers: tuple[int, ...]) -> ChannelSums:
+    count, values, squares = numbers[0], _three(numbers[1:4]), _three(numbers[4:])
+    if count < 1:
+        raise ManifestError("an image without pixels has no mean")
+    means = [_UNIT * total // (255 * count) for total in values]
+    deviations = [
+        round(_UNIT * (math.sqrt(count * square - total * total) / (255.0 * count)))
+        for total, square in zip(values, squares, strict=True)
+    ]
+    return ChannelSums(1, count, values, squares, _three(means), _three(deviations))
+
+
+def _sums_of_file(file: Path | UPath, sha256: str, limits: DecodeLimits) -> tuple[int, ...]:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(limits.max_file_bytes + 1)
+        if sha256_of_bytes(content) != sha256:
+            raise ManifestError(f"{file} has changed since the scan; scan the images again")
+        return _numbers(decode_rgb(content, limits))
+    except (OSError, UndecodableImageError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ManifestError(
+            f"{file} cannot be used: {said}; the scan found it whole. Put the file back, or scan the images again"
+        ) from None
+
+
+def _root(square: int) -> float:
+    """The square root of a whole number of any size, to the last bit or nearly."""
+    shift = max(0, square.bit_length() - 106) // 2 * 2
+    return math.sqrt(square >> shift) * 2.0 ** (shift // 2)
+
+
+def _channels(values: Iterable[float]) -> Channels:
+    red, green, blue = values
+    return red, green, blue
+
+
+def _three(values: Sequence[int]) -> Sums:
+    red, green, blue = values
+    return red, green, blue
+
+
+def _plus(first: Sums, second: Sums) -> Sums:
+    return _three([a + b for a, b in zip(first, second, strict=True)])

@@ -1,0 +1,1 @@
+"""Stage 6: what training needs to know of the images, and what augmentation does to them."""

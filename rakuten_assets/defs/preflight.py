@@ -1,0 +1,47 @@
+"""What a run needs, looked at before its first step: minutes of scanning end in no error that could be told at once."""
+
+from collections.abc import Collection, Mapping
+from itertools import chain
+
+from rakuten_assets.backbones import find_backbone
+from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.defs.features.names import shards_key
+from rakuten_assets.errors import ManifestError
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage import Storage, claimed
+
+_PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
+
+
+def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str]) -> None:
+    """Refuse a run that would fail later: shards that nobody named, a storage that cannot be written, no weights.
+
+    Args:
+        steps: keys of the run's steps: an asset's key with its parts joined by `__`.
+        tags: the run's, which hold its partitions.
+
+    Raises:
+        RakutenAssetsError: the one that the failing step would raise.
+    """
+    features = {name: _features(name) for name in settings.backbones}
+    by_shard = [step for step in ("image_scan", *chain(*features.values())) if step in steps]
+    if by_shard and not any(tags.get(tag) for tag in _PARTITION_TAGS):
+        keys = shard_keys(settings.shards)
+        names = ", ".join(step.replace("__", "/") for step in by_shard)
+        raise ManifestError(
+            f"{names}: split into {len(keys)} shards, and this run names none. In the interface choose them when you "
+            "materialise; at a terminal: dagster asset materialize -m rakuten_assets.definitions --select '*' "
+            f"--partition-range {keys[0]}...{keys[-1]}"
+        )
+    claimed(Storage(settings.storage, settings.shards))
+    for name, made in features.items():
+        if any(step in steps for step in made):
+            # It reads the file's digest; it loads no library.
+            from rakuten_assets.extraction.networks.weights import find_weights
+
+            find_weights(find_backbone(name), settings.weights_of(name), settings.allow_download)
+
+
+def _features(name: str) -> list[str]:
+    return ["__".join(shards_key(find_backbone(name), split)) for split in SPLITS]

@@ -1,0 +1,82 @@
+"""What a run did, in five lines: for whoever waited for it."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.files import is_local
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage import Storage
+from rakuten_assets.units import human_count, human_duration
+
+INTERFACE = "http://127.0.0.1:3000/asset-groups"
+"""Where `dagster dev` shows the graph: its start page lists what is due today, which after a first run is nothing."""
+
+
+class RunSummary:
+    """Takes the events of a run as they come; `lines` says what they come to."""
+
+    def __init__(self) -> None:
+        self.failed = False
+        self._assets: set[str] = set()
+        self._shown: dict[str, list[dict[str, Any]]] = {}
+        self._warnings: Counter[str] = Counter()
+
+    def add(self, event: Any) -> None:
+        """Take note of a `DagsterEvent`."""
+        kind = event.event_type_value
+        if kind == "STEP_FAILURE":
+            self.failed = True
+        elif kind == "ASSET_MATERIALIZATION":
+            materialization = event.step_materialization_data.materialization
+            name = materialization.asset_key.to_user_string()
+            self._assets.add(name)
+            shown = {key: value.value for key, value in materialization.metadata.items()}
+            self._shown.setdefault(name, []).append(shown)
+        elif kind == "ASSET_CHECK_EVALUATION":
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                self._warnings[check.check_name] += 1
+
+    def lines(self, settings: Settings, seconds: float) -> list[str]:
+        """The five lines; fewer where the run made less than everything."""
+        assets = f"{len(self._assets)} asset{'s' if len(self._assets) != 1 else ''}"
+        scanned, readable = self._sum("image_scan", "images"), self._sum("image_scan", "readable")
+        done = f"done: {assets} in {human_duration(seconds)}"
+        if scanned:
+            done += f"; {human_count(scanned)} images scanned, {human_count(scanned - readable)} unusable"
+        lines = [done, *self._rows(), self._warned()]
+        outputs = Storage(settings.storage, settings.shards).outputs
+        if outputs.exists():
+            lines.append(f"outputs: {_absolute(outputs)}" + self._report(outputs))
+        return [*lines, f"look at it: dagster dev, then {INTERFACE}"]
+
+    def _rows(self) -> list[str]:
+        parts = []
+        for split in SPLITS:
+            # Each extractor has a matrix of the same rows: one of them says how many.
+            matrix = next((name for name in self._shown if name.endswith(f"/{split}_feature_matrix")), "")
+            if rows := self._sum(matrix, "rows"):
+                bad = rows - self._sum(matrix, "valid rows")
+                parts.append(f"{human_count(rows)} {split} ({human_count(bad)} quarantined: vector zero)")
+            elif rows := self._sum("image_manifest", f"{split} rows"):
+                parts.append(f"{human_count(rows)} {split}")
+        return [f"rows: {', '.join(parts)}"] if parts else []
+
+    def _warned(self) -> str:
+        names = [f"{name} ({count} shards)" if count > 1 else name for name, count in self._warnings.items()]
+        return f"warnings: {', '.join(sorted(names)) or 'none'}"
+
+    def _report(self, outputs: Any) -> str:
+        if "integrity_report" not in self._assets:
+            return ""
+        return f"; report: {_absolute(outputs / 'integrity_report' / 'report.html')}"
+
+    def _sum(self, asset: str, key: str) -> int:
+        return sum(int(shown.get(key, 0)) for shown in self._shown.get(asset, []))
+
+
+def _absolute(path: Any) -> str:
+    return os.path.abspath(Path(path)) if is_local(path) else str(path)  # noqa: PTH100 - links stay as they are

@@ -1,0 +1,1 @@
+"""Heads on frozen features: trained, calibrated, stored and applied."""

@@ -1,0 +1,1 @@
+"""Whether features are fit to train on, and whether test looks like train."""
