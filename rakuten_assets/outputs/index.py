@@ -39,8 +39,8 @@ INDEX_SCHEMA: pa.Schema = pa.schema(
 )
 INDEX_COLUMNS: list[str] = list(INDEX_SCHEMA.names)
 
-# Of two catalogues with the same values here, features of one are features of the other: an exact group's id is the
-# beginning of the image's sha256.
+# Of two catalogues with the same values here, features of one are features of the other: the exact group of a valid
+# image has the beginning of its file's sha256 as id, and the vectors of the others are zero.
 _CATALOGUE_COLUMNS = (
     "split",
     "row",

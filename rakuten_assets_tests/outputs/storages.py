@@ -53,9 +53,13 @@ def catalogue(train_rows: int, test_rows: int) -> pd.DataFrame:
 
 
 def duplicate_groups(manifest: pd.DataFrame, sha256: Sequence[str] | None = None) -> pd.DataFrame:
-    """Two neighbouring rows in a near group; each file is its own exact and pixel group."""
+    """Two neighbouring rows in a near group; each file is its own exact and pixel group, one without a picture too."""
     own = list(sha256) if sha256 is not None else digests_of(manifest)
-    exact = pd.Series([digest[:16] for digest in own], dtype="str")
+    tokens = [
+        hashlib.sha256(f"no picture: {file}".encode()).hexdigest() if row == 3 else digest
+        for row, file, digest in zip(manifest["row"], manifest["file"], own, strict=True)
+    ]
+    exact = pd.Series([token[:16] for token in tokens], dtype="str")
     near = pd.Series([exact[n - n % 2] for n in range(len(exact))], dtype="str")
     return pd.DataFrame(
         {"file": manifest["file"], "exact_group": exact, "pixel_group": exact, "near_group": near}
@@ -82,12 +86,12 @@ def stored_set(
 ) -> SetContents:
     """Write the asset files of a set into `root`/assets. `seed` makes other features, labels stay.
 
-    Row 2 of each split is invalid.
+    Row 3 of each split is invalid.
     """
     assets = root / "assets"
     manifest = catalogue(train_rows, test_rows)
     rows = {"train": train_rows, "test": test_rows}
-    masks: dict[Split, Any] = {split: np.arange(rows[split]) != 2 for split in SPLITS}
+    masks: dict[Split, Any] = {split: np.arange(rows[split]) != 3 for split in SPLITS}
     encoder = {str(code): label for label, code in enumerate(CODES)}
     labels = np.array([encoder[str(code)] for code in manifest["code"][:train_rows]], dtype=np.int64)
 
@@ -155,7 +159,7 @@ def with_extractor(contents: SetContents, **changes: Any) -> SetContents:
 def with_pictures(root: Path, **options: Any) -> Path:
     """A published set with its scan, and the catalogue of its pictures where the synthetic one lies.
 
-    The file of row 2 of each split is not an image; every picture has one colour of its own.
+    The file of row 3 of each split is not an image; every picture has one colour of its own.
     """
     rows = {"synthetic_train_rows": 12, "synthetic_test_rows": 5, "synthetic_seed": 7}
     rows |= {f"synthetic_{key}": value for key, value in options.items() if key.endswith("_rows")}
@@ -167,14 +171,14 @@ def with_pictures(root: Path, **options: Any) -> Path:
     ):
         image = io.BytesIO()
         Image.new("RGB", (40, 30), colour_of(number)).save(image, "png")
-        contents.append(b"not an image" if row == 2 else image.getvalue())
+        contents.append(b"not an image" if row == 3 else image.getvalue())
         write_bytes(folder / "images" / file, contents[-1])
         assert split in file
     for name in (X_TRAIN_FILE, Y_TRAIN_FILE, X_TEST_FILE):
         (folder / name).touch()
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     scan = manifest.assign(
-        sha256=digests, status=np.where(manifest["row"] == 2, "unreadable", "ok"), width=40, height=30
+        sha256=digests, status=np.where(manifest["row"] == 3, "unreadable", "ok"), width=40, height=30
     )
     for shard, part in scan.groupby("shard"):
         path = root / "assets" / "image_scan" / f"{shard}.parquet"

@@ -86,7 +86,10 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
         (
             with_extractor(
                 contents,
-                rows={**first.rows, "train": rows.assign(sha256=["", "0" * 64, *rows["sha256"][2:]])},
+                rows={
+                    **first.rows,
+                    "train": rows.assign(sha256=[rows["sha256"][0], "0" * 64, *rows["sha256"][2:]]),
+                },
             ),
             "train_features_one.npy was made of other image files (1, the first of imageid 1001)",
             "--select one/train_feature_matrix",

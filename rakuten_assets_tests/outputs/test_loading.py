@@ -36,10 +36,10 @@ def test_row_i_is_the_same_image_in_everything(root: Path | UPath) -> None:
         of_split = contents.index[contents.index["split"] == split.split].reset_index(drop=True)
         assert split.frame.equals(of_split)
         assert split.ids.tolist() == of_split["image_id"].tolist()
-        assert split.valid.tolist() == of_split["valid"].tolist() == [row != 2 for row in range(rows)]
+        assert split.valid.tolist() == of_split["valid"].tolist() == [row != 3 for row in range(rows)]
         assert split.groups.tolist() == of_split["near_group"].tolist()
         assert (split.X.dtype, split.X.shape) == (np.float32, (rows, 4))
-        assert not split.X[2].any()
+        assert not split.X[3].any()
     assert (data.train.y.dtype, data.train.y.tolist()) == (np.int64, [0, 1, 2] * 4)
     assert data.frame.equals(contents.index)
 

@@ -74,13 +74,13 @@ def test_what_is_not_there_is_told_with_what_is(folder: Path) -> None:
 def test_an_image_that_does_not_decode_says_why_and_takes_no_other_with_it(folder: Path) -> None:
     with_pictures(folder)
     data = rakuten_assets.load(folder)
-    bad = data.product(imageid=1002)
+    bad = data.product(imageid=1003)
     assert not bad.row["valid"]
     assert not bad.features.any()
     assert bad.scan["status"] == "unreadable"
     with pytest.raises(UndecodableImageError, match="not_an_image"):
         bad.picture  # noqa: B018
-    assert len(data.images(code=2583)._repr_jpeg_()) > 1000
+    assert len(data.images(code=10)._repr_jpeg_()) > 1000
 
 
 def test_a_file_that_was_replaced_since_is_not_shown_as_the_one_of_the_features(folder: Path) -> None:
