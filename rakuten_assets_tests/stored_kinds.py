@@ -26,7 +26,7 @@ from rakuten_assets.extraction.networks.packed import pack, read_packed
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.integrity.duplicates.comparison_memory import VerdictMemory
+from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
 from rakuten_assets.storage import Storage
 from rakuten_assets.synthetic.catalog import SyntheticCatalog, read_catalog, write_faults, write_marker
 from rakuten_assets_tests.extraction.storing.test_matrix import make_manifest, make_shard
@@ -172,8 +172,8 @@ def _read_layout(folder: Path, place: int, tell: Tell) -> Any:
 _FILES = [sha256_of_bytes(f"file {number}".encode()) for number in range(8)]
 
 
-def _memory(folder: Path, place: int, tell: Tell) -> VerdictMemory:
-    return VerdictMemory(folder / "near_pairs", {"way": place}, _FILES, tell)
+def _memory(folder: Path, place: int, tell: Tell) -> ComparisonMemory:
+    return ComparisonMemory(folder / "near_pairs", {"way": place}, _FILES, tell)
 
 
 _LEFT, _RIGHT = np.triu_indices(len(_FILES), k=1)

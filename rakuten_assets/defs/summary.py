@@ -21,7 +21,7 @@ class RunSummary:
     def __init__(self) -> None:
         self.failed = False
         self._assets: set[str] = set()
-        self._shown: dict[str, list[dict[str, Any]]] = {}
+        self._shown: dict[str, dict[str | None, dict[str, Any]]] = {}  # by asset, then shard: the newest
         self._warnings: Counter[str] = Counter()
 
     def add(self, event: Any) -> None:
@@ -34,7 +34,7 @@ class RunSummary:
             name = materialization.asset_key.to_user_string()
             self._assets.add(name)
             shown = {key: value.value for key, value in materialization.metadata.items()}
-            self._shown.setdefault(name, []).append(shown)
+            self._shown.setdefault(name, {})[materialization.partition] = shown
         elif kind == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed:
@@ -75,7 +75,7 @@ class RunSummary:
         return f"; report: {_absolute(outputs / 'integrity_report' / 'report.html')}"
 
     def _sum(self, asset: str, key: str) -> int:
-        return sum(int(shown.get(key, 0)) for shown in self._shown.get(asset, []))
+        return sum(int(shown.get(key, 0)) for shown in self._shown.get(asset, {}).values())
 
 
 def _absolute(path: Any) -> str:

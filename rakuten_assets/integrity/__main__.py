@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.integrity import terminal
 
@@ -161,7 +162,8 @@ def _distance(text: str) -> int:
 
 
 def _check_folders(folder: Path, out: Path) -> None:
-    from rakuten_assets.errors import CatalogError
+    from rakuten_assets.console import run_command
+from rakuten_assets.errors import CatalogError
 
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -227,7 +229,8 @@ def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
 
 def _collection(given: argparse.Namespace) -> tuple[Path, ImageCollection]:
     """The folder that is reported on, which may lie below the given one, and its images."""
-    from rakuten_assets.errors import CatalogError
+    from rakuten_assets.console import run_command
+from rakuten_assets.errors import CatalogError
     from rakuten_assets.integrity.collection import (
         challenge_collection,
         find_challenge_folders,
@@ -293,4 +296,4 @@ def _refuse(message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

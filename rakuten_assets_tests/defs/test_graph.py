@@ -208,7 +208,7 @@ def test_shards_of_different_extractors_are_not_merged(done: Project) -> None:
     other = _fresh(done, done.storage, precision="bf16")
     assert other.run("train_features", key="01").success
     message = failure_of(other.run("train_feature_matrix"), "train_feature_matrix")
-    assert "different extractors (they differ in precision)" in message
+    assert "different extractors (they differ in precision: " in message
 
 
 def test_extractors_stand_side_by_side_and_going_back_makes_nothing_anew(done: Project) -> None:

@@ -14,7 +14,7 @@ from rakuten_assets_tests.defs.conftest import Project, stand_ins
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
 KEYS = ["00", "01", "02"]
-BY_SHARD = ("image_scan", "train_features", "test_features")
+BY_SHARD = ("image_scan", "efficientnet_b0/train_features", "efficientnet_b0/test_features")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,9 @@ def _stale(project: Project) -> set[tuple[str, str | None]]:
 
 
 def _materializations(project: Project, asset: str, partition: str) -> list[dg.AssetMaterialization]:
-    chosen = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
+    chosen = dg.AssetRecordsFilter(
+        asset_key=dg.AssetKey.from_user_string(asset), asset_partitions=[partition]
+    )
     records = project.instance.fetch_materializations(chosen, limit=10).records
     return [record.asset_materialization for record in records if record.asset_materialization is not None]
 
@@ -74,7 +76,7 @@ def test_each_shard_has_its_own_version_and_figures(ran: Project, asset: str) ->
         assert own == given
         assert "dagster/row_count" not in newest.metadata
         rows += int(str(newest.metadata["dagster/partition_row_count"].value))
-    assert rows == {"image_scan": 101, "train_features": 81, "test_features": 20}[asset]
+    assert rows == {"image_scan": 101, "train_features": 81, "test_features": 20}[asset.rpartition("/")[2]]
 
 
 def test_unchanged_shards_made_again_leave_everything_fresh(ran: Project) -> None:
@@ -82,7 +84,7 @@ def test_unchanged_shards_made_again_leave_everything_fresh(ran: Project) -> Non
     assert ran.run("image_scan", span=("00", "01")).success
     assert _stale(ran) == set()
     assert ran.run("image_scan", key="02").success
-    assert ran.run("train_features", span=("01", "02")).success
+    assert ran.run("efficientnet_b0/train_features", span=("01", "02")).success
     assert ran.run("test_features", key="00").success
     assert _stale(ran) == set()
     assert {place: _version(ran, *place) for place in before} == before
@@ -95,7 +97,13 @@ def test_a_changed_shard_makes_what_is_built_on_it_stale_and_nothing_else(ran: P
         file.write(b"more")
     assert ran.run("image_scan", span=("00", "02")).success
     whole = {("duplicate_groups", None), ("integrity_report", None), ("metadata", None)}
-    assert _stale(ran) == {("train_features", "01"), ("test_features", "01"), *whole}
-    assert ran.run("train_features", "test_features", span=("00", "02")).success
+    assert _stale(ran) == {
+        ("efficientnet_b0/train_features", "01"),
+        ("efficientnet_b0/test_features", "01"),
+        *whole,
+    }
+    assert ran.run(
+        "efficientnet_b0/train_features", "efficientnet_b0/test_features", span=("00", "02")
+    ).success
     split = str(good["split"].iloc[0])
     assert _stale(ran) == {(f"{split}_feature_matrix", None), *whole}
