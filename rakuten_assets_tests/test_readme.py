@@ -58,7 +58,7 @@ def test_every_block_is_run_by_somebody() -> None:
     languages = [language for language in fences[::2] if language != "text"]
     assert set(fences[1::2]) == {""}, "a block that does not end"
     assert set(languages) == {"bash", "python"}
-    assert len(blocks("python")) == 1
+    assert len(blocks("python")) == 3
     elsewhere = [block for block in blocks("bash") if block.startswith(RUN_ELSEWHERE)]
     assert len(elsewhere) == 3
     assert elsewhere[2] == "dagster dev\n"

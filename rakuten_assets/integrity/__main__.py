@@ -162,8 +162,7 @@ def _distance(text: str) -> int:
 
 
 def _check_folders(folder: Path, out: Path) -> None:
-    from rakuten_assets.console import run_command
-from rakuten_assets.errors import CatalogError
+    from rakuten_assets.errors import CatalogError
 
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -229,8 +228,7 @@ def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
 
 def _collection(given: argparse.Namespace) -> tuple[Path, ImageCollection]:
     """The folder that is reported on, which may lie below the given one, and its images."""
-    from rakuten_assets.console import run_command
-from rakuten_assets.errors import CatalogError
+    from rakuten_assets.errors import CatalogError
     from rakuten_assets.integrity.collection import (
         challenge_collection,
         find_challenge_folders,

@@ -96,7 +96,13 @@ def test_a_changed_shard_makes_what_is_built_on_it_stale_and_nothing_else(ran: P
     with (ran.catalog / "images" / good["file"].iloc[0]).open("ab") as file:
         file.write(b"more")
     assert ran.run("image_scan", span=("00", "02")).success
-    whole = {("duplicate_groups", None), ("integrity_report", None), ("metadata", None)}
+    whole = {
+        ("duplicate_groups", None),
+        ("integrity_report", None),
+        ("train_valid", None),
+        ("test_valid", None),
+        ("efficientnet_b0/metadata", None),
+    }
     assert _stale(ran) == {
         ("efficientnet_b0/train_features", "01"),
         ("efficientnet_b0/test_features", "01"),
@@ -106,4 +112,4 @@ def test_a_changed_shard_makes_what_is_built_on_it_stale_and_nothing_else(ran: P
         "efficientnet_b0/train_features", "efficientnet_b0/test_features", span=("00", "02")
     ).success
     split = str(good["split"].iloc[0])
-    assert _stale(ran) == {(f"{split}_feature_matrix", None), *whole}
+    assert _stale(ran) == {(f"efficientnet_b0/{split}_feature_matrix", None), *whole}
