@@ -137,6 +137,7 @@ class Project:
         self.catalog, self.storage, self.instance = catalog, storage, instance
         self.defs = build_defs(self.settings)
         self.job = self.defs.resolve_implicit_global_asset_job_def()
+        self.everything = sorted(self.defs.resolve_asset_graph().materializable_asset_keys)
 
     def run(
         self, *select: str, span: tuple[str, str] | None = None, key: str | None = None
@@ -149,7 +150,7 @@ class Project:
                 "dagster/asset_partition_range_end": span[1],
             }
         return self.job.execute_in_process(
-            asset_selection=[dg.AssetKey(name) for name in select] or None,
+            asset_selection=[dg.AssetKey(name) for name in select] or self.everything,
             instance=self.instance,
             partition_key=key,
             tags=tags,

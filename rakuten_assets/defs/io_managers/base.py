@@ -16,6 +16,9 @@ from rakuten_assets.storage import Storage
 PUBLISHED_AS = "published_as"
 """Definition metadata of an asset whose file is published: its name in `outputs/`."""
 
+COLUMN_SCHEMA = "dagster/column_schema"
+"""Metadata of a table's columns: of the definition, what they hold; of what was stored, their types, too."""
+
 _ROWS, _ROWS_OF_A_PARTITION = "dagster/row_count", "dagster/partition_row_count"
 
 
@@ -94,6 +97,8 @@ class FileIOManager(dg.IOManager):
             for partition, value in values.items()
         }
         for partition, metadata in described.items():
+            if COLUMN_SCHEMA in metadata:
+                metadata[COLUMN_SCHEMA] = _described(context, metadata[COLUMN_SCHEMA])
             if partition is not None and _ROWS in metadata:
                 metadata[_ROWS_OF_A_PARTITION] = metadata.pop(_ROWS)
         if len(described) == 1:
@@ -193,6 +198,15 @@ def _definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping
         return context.definition_metadata or {}
     upstream = context.upstream_output
     return (upstream.definition_metadata if upstream is not None else None) or {}
+
+
+def _described(context: dg.OutputContext, stored: dg.TableSchema) -> dg.TableSchema:
+    """A stored table's columns with the descriptions of the asset's definition."""
+    defined: dg.TableSchema | None = _definition_metadata(context).get(COLUMN_SCHEMA)
+    texts = {column.name: column.description for column in defined.columns} if defined is not None else {}
+    return dg.TableSchema(
+        [dg.TableColumn(column.name, column.type, texts.get(column.name)) for column in stored.columns]
+    )
 
 
 def _way_out(context: dg.InputContext, partitions: Sequence[str]) -> str:
