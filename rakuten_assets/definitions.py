@@ -11,17 +11,13 @@ import dagster as dg
 for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=_category)
 
-from rakuten_assets.defs.catalog.assets import build_image_scan, image_manifest  # noqa: E402
-from rakuten_assets.defs.catalog.masks import test_valid, train_valid  # noqa: E402
-from rakuten_assets.defs.catalog.report import duplicate_groups, integrity_report  # noqa: E402
+from rakuten_assets.defs.catalog import stage as catalog  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
-from rakuten_assets.defs.features.assets import build_features  # noqa: E402
-from rakuten_assets.defs.features.schedules import build_schedule  # noqa: E402
-from rakuten_assets.defs.jobs import build_jobs  # noqa: E402
-from rakuten_assets.defs.labels.assets import class_weights, label_encoder, train_labels  # noqa: E402
-from rakuten_assets.defs.outputs.assets import build_outputs  # noqa: E402
-from rakuten_assets.defs.raw.assets import x_test, x_train, y_train  # noqa: E402
-from rakuten_assets.defs.raw.sensors import build_sensor  # noqa: E402
+from rakuten_assets.defs.features import stage as features  # noqa: E402
+from rakuten_assets.defs.jobs import build_automation, build_jobs  # noqa: E402
+from rakuten_assets.defs.labels import stage as labels  # noqa: E402
+from rakuten_assets.defs.outputs import stage as outputs  # noqa: E402
+from rakuten_assets.defs.raw import stage as raw  # noqa: E402
 from rakuten_assets.defs.resources import build_resources  # noqa: E402
 from rakuten_assets.defs.shards import ShardPartitions  # noqa: E402
 from rakuten_assets.defs.terminal import speak_plainly  # noqa: E402
@@ -48,28 +44,19 @@ def build_defs(
     chosen = settings or Settings.load()
     shards = ShardPartitions(chosen.shards, chosen.shards_per_run)
     jobs = build_jobs()
-    return dg.Definitions(
-        assets=[
-            x_train,
-            y_train,
-            x_test,
-            image_manifest,
-            build_image_scan(shards),
-            train_valid,
-            test_valid,
-            duplicate_groups,
-            integrity_report,
-            label_encoder,
-            train_labels,
-            class_weights,
-            *build_features(chosen, shards),
-            build_outputs(chosen),
-        ],
+    whole = dg.Definitions(
         jobs=list(jobs.values()),
-        schedules=[build_schedule(chosen, jobs["everything"])],
-        sensors=[build_sensor(chosen, jobs["everything"])],
+        sensors=[build_automation()],
         resources={**build_resources(chosen), **(resources or {})},
         executor=build_executor(chosen),
+    )
+    return dg.Definitions.merge(
+        raw.build(chosen),
+        catalog.build(shards),
+        labels.build(),
+        features.build(chosen, shards, jobs["everything"]),
+        outputs.build(chosen),
+        whole,
     )
 
 

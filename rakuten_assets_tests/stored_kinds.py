@@ -55,22 +55,18 @@ def _by_manager(
     kind: type[FileIOManager],
     value: Callable[[Path, int], Any],
     plain: Callable[[Any], Any],
-    published: Callable[[int], str] | None = None,
 ) -> StoredKind:
-    def files(folder: Path, place: int) -> tuple[FileIOManager, UPath, UPath | None]:
-        storage = Storage(UPath(folder), 2)
-        manager = kind(storage)
-        if published is None:
-            return manager, manager.own_file(["some_asset"], f"0{place}"), None
-        return manager, manager.own_file([f"asset_{place}"], None), storage.output_file(published(place))
+    def find(folder: Path, place: int) -> tuple[FileIOManager, UPath]:
+        manager = kind(Storage(UPath(folder), 2))
+        return manager, manager.own_file(["some_asset"], f"0{place}")
 
     def write(folder: Path, place: int, content: int) -> None:
-        manager, *paths = files(folder, place)
-        manager.write(value(folder, content), *paths)
+        manager, file = find(folder, place)
+        manager.write(value(folder, content), file)
 
     def read(folder: Path, place: int, tell: Tell) -> Any:
-        manager, *paths = files(folder, place)
-        return plain(manager.read(*paths))
+        manager, file = find(folder, place)
+        return plain(manager.read(file))
 
     return StoredKind(write, read)
 
@@ -209,15 +205,10 @@ def _read_catalog(folder: Path, place: int, tell: Tell) -> Any:
 
 KINDS: dict[str, StoredKind] = {
     "table": _by_manager(ParquetIOManager, _frame, _plain_frame),
-    "published table": _by_manager(ParquetIOManager, _frame, _plain_frame, "table{}.parquet".format),
     "array": _by_manager(NpyIOManager, _array, _plain_array),
-    "published array": _by_manager(NpyIOManager, _array, _plain_array, "array{}.npy".format),
     "document": _by_manager(JsonIOManager, _document, lambda document: document),
-    "published document": _by_manager(
-        JsonIOManager, _document, lambda document: document, "doc{}.json".format
-    ),
     "feature shard": _by_manager(FeatureIOManager, _shard, _plain_shard),
-    "feature matrix": _by_manager(FeatureIOManager, _matrix, _plain_matrix, "s{}_features.npy".format),
+    "feature matrix": _by_manager(FeatureIOManager, _matrix, _plain_matrix),
     "rows": StoredKind(_write_rows, _read_rows),
     "about the rows": StoredKind(_write_about, _read_about),
     "converted model": StoredKind(_write_packed, _read_packed),

@@ -27,6 +27,15 @@ PRODUCT_COLUMNS = ("designation", "description", "productid", "imageid")
 LABEL_COLUMN = "prdtypecode"
 ID_COLUMNS = ("imageid", "productid")
 
+PRODUCT_DESCRIPTIONS = {
+    "designation": "title of the product, may be empty",
+    "description": "text about the product; missing for about a third of them",
+    "productid": "id of the product, unique",
+    "imageid": "id of its image, unique",
+}
+LABEL_DESCRIPTIONS = {LABEL_COLUMN: "code of the product's class, one of 27"}
+"""What the columns of the three tables hold."""
+
 _ROWS_PER_BLOCK = 8192  # Keeps the memory for hashing a text column to a few MB.
 _FILE_OF: dict[Split, str] = {"train": X_TRAIN_FILE, "test": X_TEST_FILE}
 

@@ -8,7 +8,17 @@ from rakuten_assets.dataset.contract import codes_of_rows
 from rakuten_assets.dataset.layout import IMAGE_FOLDERS, Split, image_file_name
 from rakuten_assets.dataset.sharding import shard_of
 
-MANIFEST_COLUMNS = ("split", "row", "index", "image_id", "product_id", "file", "code", "shard")
+COLUMN_DESCRIPTIONS = {
+    "split": "train or test",
+    "row": "position in the split's CSV file, from 0",
+    "index": "the CSV file's own index",
+    "image_id": "id of the image, unique",
+    "product_id": "id of the product, unique",
+    "file": "image file: image_train/image_1_product_2.jpg",
+    "code": "class code; missing in test",
+    "shard": "which shard the image belongs to, by its ids",
+}
+MANIFEST_COLUMNS = tuple(COLUMN_DESCRIPTIONS)
 
 
 def build_manifest(

@@ -1,4 +1,4 @@
-"""A job a natural slice of the graph, for the UI's launchpad, schedules and `dagster job launch`."""
+"""A job a natural slice of the graph, for the UI's launchpad, schedules and `dagster job launch`; and automation."""
 
 from typing import Any
 
@@ -7,10 +7,9 @@ import dagster as dg
 
 def build_jobs() -> dict[str, Any]:
     """Jobs by name: `catalog`, `labels`, `features`, `everything`."""
-    raw = dg.AssetSelection.groups("raw")
     selections = {
-        "catalog": (raw | dg.AssetSelection.groups("catalog"), "Read the tables and scan every image."),
-        "labels": (raw | dg.AssetSelection.groups("labels"), "Encode the labels and weigh the classes."),
+        "catalog": (_with_inputs("catalog"), "Read the tables, scan every image, find duplicates, report."),
+        "labels": (_with_inputs("labels"), "Read the train tables, encode the labels and weigh the classes."),
         "features": (
             dg.AssetSelection.groups("features", "outputs"),
             "Extract features of scanned images and publish them.",
@@ -21,3 +20,18 @@ def build_jobs() -> dict[str, Any]:
         name: dg.define_asset_job(name, selection=selection, description=description)
         for name, (selection, description) in selections.items()
     }
+
+
+def build_automation() -> dg.AutomationConditionSensorDefinition:
+    """What launches assets by their automation conditions; off until it is switched on."""
+    return dg.AutomationConditionSensorDefinition(
+        "inputs_changed",
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Makes the tables, the manifest and the labels again when an input has another data version. "
+        "Off until it is switched on.",
+    )
+
+
+def _with_inputs(group: str) -> dg.AssetSelection:
+    return dg.AssetSelection.groups(group).upstream().materializable()

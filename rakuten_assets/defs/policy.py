@@ -1,11 +1,13 @@
 """What holds for every asset alike, said once: how many shards a run covers, checks in the asset's own step."""
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from rakuten_assets.defs.io_managers.base import COLUMN_SCHEMA
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import check_specs
 from rakuten_assets.machine import release_free_memory
@@ -15,6 +17,24 @@ EXCLUSIVE = {"rakuten/cores": "all"}
 
 SOONER = {"dagster/priority": "1"}
 """Tag of a step that goes before others that could start at the same time, whatever the executor."""
+
+OWNERS = ("team:catalogue",)
+"""Whose assets these are, in the interface."""
+
+FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=90), warn_window=timedelta(days=30))
+"""Of what is published. The data hardly change; whoever has not looked for a month should know that."""
+
+WHEN_INPUTS_CHANGE = (
+    dg.AutomationCondition.eager()
+    .replace(
+        "any_deps_updated",
+        dg.AutomationCondition.any_deps_match(dg.AutomationCondition.data_version_changed()),
+    )
+    .with_label("when an input has another data version")
+)
+"""Of assets that take seconds, once automation is switched on. Not of scan and features: that a stored shard is
+missing or damaged, or made by another extractor, is seen in the storage and not in Dagster's records, so that the
+schedule `refresh_stale_shards` looks there."""
 
 
 def stage_asset(
@@ -27,10 +47,13 @@ def stage_asset(
     ins: Mapping[str, dg.AssetIn] | None = None,
     code_version: str = "1",
     shards: ShardPartitions | None = None,
-    deps: Sequence[dg.AssetKey] = (),
+    deps: Iterable[str | dg.AssetKey] = (),
     only_warn: Collection[str] = (),
+    columns: Mapping[str, str] | None = None,
     exclusive: bool = False,
     sooner: bool = False,
+    light: bool = False,
+    fresh: bool = False,
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
     """Make an asset of a function: its name and docstring are the asset's.
 
@@ -39,11 +62,18 @@ def stage_asset(
         checks: name -> description of the checks that the function reports.
         prefix: first part of the asset's key; "" for none.
         ins: inputs whose key is not the argument's name.
-        deps: keys of assets that the function reads by itself.
+        deps: keys of assets that the function reads by itself, external ones among them.
         only_warn: names of checks that stop nothing.
+        columns: column -> what it holds, of a table.
         exclusive: whether the step keeps every core busy, or fills memory that another one could use.
         sooner: whether the step goes before others that could start at the same time.
+        light: whether it takes seconds, so that automation may make it whenever its inputs change.
+        fresh: whether it should not get old, as what is published should not.
     """
+    metadata: dict[str, Any] = {}
+    if columns is not None:
+        described = [dg.TableColumn(name, description=text) for name, text in columns.items()]
+        metadata[COLUMN_SCHEMA] = dg.TableSchema(described)
     tags = (EXCLUSIVE if exclusive else {}) | (SOONER if sooner else {})
 
     def decorate(function: Callable[..., Iterator[Any]]) -> dg.AssetsDefinition:
@@ -65,7 +95,12 @@ def stage_asset(
             # With a single run on every asset, one command or one click runs the whole graph over all shards.
             backfill_policy=shards.backfill_policy if shards is not None else dg.BackfillPolicy.single_run(),
             check_specs=check_specs([*parts, function.__name__], checks, shards, only_warn),
-            deps=deps or None,
+            deps=list(deps) or None,
+            metadata=metadata,
+            owners=list(OWNERS),
+            tags={"rakuten/stage": group},
+            automation_condition=WHEN_INPUTS_CHANGE if light else None,
+            freshness_policy=FRESH if fresh else None,
             op_tags=tags or None,
         )
         return make(then_release if exclusive else function)

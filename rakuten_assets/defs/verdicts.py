@@ -5,18 +5,24 @@ version for all partitions. So both are made here, one a partition, as Dagster i
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from rakuten_assets.defs.check_targets import check_targets
+from rakuten_assets.defs.observations import new_observations
 from rakuten_assets.defs.presentation import details
 from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict
 
+Value = TypeVar("Value")
+Gives = Iterator[dg.MaterializeResult[Value] | Any]
+"""What an asset's function yields: a result that holds the value, and events about it."""
+
 Verdicts = Sequence[Verdict] | Mapping[str, Sequence[Verdict]]
 
 _VERSION, _OWN_VERSION = "dagster/data_version", "dagster/data_version_is_user_provided"
+_INPUT_VERSION = "dagster/input_data_version/"
 
 
 def check_specs(
@@ -40,11 +46,12 @@ def check_specs(
 
 def publish(
     context: dg.AssetExecutionContext,
-    result: dg.MaterializeResult[Any],
+    result: dg.MaterializeResult[Value],
     verdicts: Verdicts,
     store_failures: bool = False,
     versions: Mapping[str, str] | None = None,
-) -> Iterator[Any]:
+    read: Mapping[str, str] | None = None,
+) -> Gives[Value]:
     """Store an asset's result and report its checks.
 
     Where a check fails with severity error, nothing is stored, so that an earlier good result stays, unless
@@ -55,11 +62,20 @@ def publish(
         verdicts: of the asset, or by partition.
         versions: data version of each partition of the run: a digest of its content. A partition that is made again
             unchanged then leaves what is built on it up to date.
+        read: data versions of the external assets that the value was read from. They are recorded as observations,
+            and as what this result is made of (Dagster would take what was observed before the step began).
     """
     by_partition = verdicts if isinstance(verdicts, Mapping) else {_only_partition(context): verdicts}
     stopping = [(key, verdict) for key, group in by_partition.items() for verdict in group if verdict.stops]
     if store_failures or not stopping:
-        yield result if versions is None else result._replace(data_version=_version_of_all(versions))
+        if versions is not None:
+            result = result._replace(data_version=_version_of_all(versions))
+        if read:
+            yield from new_observations(read, context.instance)
+            result = result._replace(
+                tags={f"{_INPUT_VERSION}{key}": version for key, version in read.items()}
+            )
+        yield result
         if versions is not None and len(versions) > 1:
             yield from _own_versions(context, versions)
     yield from _evaluations(context, by_partition)

@@ -144,6 +144,7 @@ class Project:
         self.catalog, self.storage, self.instance = catalog, storage, instance
         self.defs = build_defs(self.settings)
         self.job = self.defs.resolve_implicit_global_asset_job_def()
+        self.everything = sorted(self.defs.resolve_asset_graph().materializable_asset_keys)
 
     def run(
         self, *select: str, span: tuple[str, str] | None = None, key: str | None = None
@@ -156,7 +157,7 @@ class Project:
                 "dagster/asset_partition_range_end": span[1],
             }
         return self.job.execute_in_process(
-            asset_selection=[self.key(name) for name in select] or None,
+            asset_selection=[self.key(name) for name in select] or self.everything,
             instance=self.instance,
             partition_key=key,
             tags=tags,

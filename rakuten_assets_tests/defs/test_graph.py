@@ -133,7 +133,7 @@ def test_a_second_run_changes_no_byte_and_no_data_version(finished: Project, don
 
 def _versions(project: Project) -> dict[str, str]:
     versions = {}
-    for key in project.job.asset_layer.executable_asset_keys:
+    for key in project.everything:
         event = project.instance.get_latest_materialization_event(key)
         assert event is not None and event.asset_materialization is not None
         versions[key.to_user_string()] = (event.asset_materialization.tags or {})["dagster/data_version"]

@@ -1,6 +1,7 @@
 """A shard is the unit of versioning: made again unchanged it leaves all fresh, changed it makes just its own stale."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import dagster as dg
@@ -34,12 +35,13 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_ins(monkeypatch)
 
 
-def _stale(project: Project) -> set[tuple[str, str | None]]:
-    """What Dagster's interface shows as "Unsynced": assets, and partitions of those that have some."""
+def stale(project: Project, assets: Collection[str] = ()) -> set[tuple[str, str | None]]:
+    """What Dagster's interface shows as "Unsynced" of these assets, or of all, by partition where there are some."""
     graph = project.defs.resolve_asset_graph()
     resolver = CachingStaleStatusResolver(project.instance, graph, LoadingContextForTest(project.instance))
     found = set()
-    for key in graph.materializable_asset_keys:
+    chosen = {dg.AssetKey(name) for name in assets} or graph.materializable_asset_keys
+    for key in chosen:
         for partition in KEYS if graph.get(key).is_partitioned else [None]:
             status = resolver.get_status(key, partition)
             assert status is not StaleStatus.MISSING, (key, partition)
@@ -60,8 +62,8 @@ def _version(project: Project, asset: str, partition: str) -> str:
     return (_materializations(project, asset, partition)[0].tags or {})["dagster/data_version"]
 
 
-def test_after_a_run_over_everything_nothing_is_stale(ran: Project) -> None:
-    assert _stale(ran) == set()
+def test_after_a_run_over_everything_nothing_isstale(ran: Project) -> None:
+    assert stale(ran) == set()
 
 
 @pytest.mark.parametrize("asset", BY_SHARD)
@@ -82,11 +84,11 @@ def test_each_shard_has_its_own_version_and_figures(ran: Project, asset: str) ->
 def test_unchanged_shards_made_again_leave_everything_fresh(ran: Project) -> None:
     before = {(asset, key): _version(ran, asset, key) for asset in BY_SHARD for key in KEYS}
     assert ran.run("image_scan", span=("00", "01")).success
-    assert _stale(ran) == set()
+    assert stale(ran) == set()
     assert ran.run("image_scan", key="02").success
     assert ran.run("efficientnet_b0/train_features", span=("01", "02")).success
     assert ran.run("test_features", key="00").success
-    assert _stale(ran) == set()
+    assert stale(ran) == set()
     assert {place: _version(ran, *place) for place in before} == before
 
 
@@ -103,7 +105,7 @@ def test_a_changed_shard_makes_what_is_built_on_it_stale_and_nothing_else(ran: P
         ("test_valid", None),
         ("efficientnet_b0/metadata", None),
     }
-    assert _stale(ran) == {
+    assert stale(ran) == {
         ("efficientnet_b0/train_features", "01"),
         ("efficientnet_b0/test_features", "01"),
         *whole,
@@ -112,4 +114,4 @@ def test_a_changed_shard_makes_what_is_built_on_it_stale_and_nothing_else(ran: P
         "efficientnet_b0/train_features", "efficientnet_b0/test_features", span=("00", "02")
     ).success
     split = str(good["split"].iloc[0])
-    assert _stale(ran) == {(f"efficientnet_b0/{split}_feature_matrix", None), *whole}
+    assert stale(ran) == {(f"efficientnet_b0/{split}_feature_matrix", None), *whole}

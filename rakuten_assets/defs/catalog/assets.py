@@ -1,37 +1,44 @@
 """What images there are (the manifest), and what each of them is (the scan, by shard)."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import dagster as dg
 import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
-from rakuten_assets.dataset.manifest import build_manifest
+from rakuten_assets.dataset.manifest import COLUMN_DESCRIPTIONS, build_manifest
 from rakuten_assets.dataset.validation import catalog_consistent, manifest_complete
 from rakuten_assets.defs.catalog.checks import MANIFEST_CHECKS, SCAN_CHECKS
 from rakuten_assets.defs.catalog.metadata import manifest_metadata, scan_metadata
+from rakuten_assets.defs.io_managers.base import Stored
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.policy import stage_asset
+from rakuten_assets.defs.raw.files import IMAGES
 from rakuten_assets.defs.shards import ShardPartitions
-from rakuten_assets.defs.verdicts import publish, refuse
+from rakuten_assets.defs.verdicts import Gives, publish, refuse
 from rakuten_assets.images.decoding import DecodeLimits
-from rakuten_assets.integrity.reading.schema import SCAN_VERSION
+from rakuten_assets.integrity.reading.schema import SCAN_VERSION, column_descriptions
 from rakuten_assets.integrity.validation import scan_content, scan_verdicts
 from rakuten_assets.machine import usable_cores
 from rakuten_assets.settings import Settings
-from rakuten_assets.source import open_catalog
+from rakuten_assets.source import catalog_signature, image_versions, open_catalog
 from rakuten_assets.storage import Storage
 
 
-@stage_asset("catalog", "parquet", {"pandas"}, MANIFEST_CHECKS)
+@stage_asset(
+    "catalog",
+    "parquet",
+    {"pandas"},
+    MANIFEST_CHECKS,
+    deps=IMAGES.values(),
+    columns=COLUMN_DESCRIPTIONS,
+    light=True,
+)
 def image_manifest(
     context: dg.AssetExecutionContext,
     x_train: pd.DataFrame,
     y_train: pd.DataFrame,
     x_test: pd.DataFrame,
     settings: dg.ResourceParam[Settings],
-) -> Iterator[Any]:
+) -> Gives[pd.DataFrame]:
     """One row an image: split, row, index, ids, file, class code, shard. Train rows, then test rows, in CSV order.
 
     A row's shard is a stable hash of its ids: rows added or replaced later leave all others where they are.
@@ -40,14 +47,16 @@ def image_manifest(
     if consistent.stops:
         yield from refuse(context, consistent)
     folder = open_catalog(settings, context.log.info)
+    images = image_versions(folder)
     manifest = build_manifest(x_train, y_train, x_test, settings.shards)
     result = dg.MaterializeResult(
         value=manifest,
-        metadata=manifest_metadata(manifest, folder),
+        metadata=manifest_metadata(manifest, folder, catalog_signature(folder, images)),
         data_version=dg.DataVersion(content_version(manifest)),
     )
     complete = manifest_complete(manifest, x_train, x_test, settings.shards)
-    yield from publish(context, result, [consistent, complete])
+    seen = {IMAGES[split]: version for split, version in images.items()}
+    yield from publish(context, result, [consistent, complete], read=seen)
 
 
 def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
@@ -60,14 +69,16 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
         SCAN_CHECKS,
         code_version=f"1-{SCAN_VERSION}",
         shards=shards,
+        columns={**COLUMN_DESCRIPTIONS, **column_descriptions()},
         exclusive=True,
     )
     def image_scan(
         context: dg.AssetExecutionContext,
         image_manifest: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
+        storage: dg.ResourceParam[Storage],
         parquet: dg.ResourceParam[ParquetIOManager],
-    ) -> Iterator[Any]:
+    ) -> Gives[dict[str, Stored]]:
         """One row an image: does it decode whole (strictly), and if not, why; size, mode, hashes, statistics, borders.
 
         A bad image is a row with a reason code, never an error and never a silent zero. A file whose bytes were
@@ -84,7 +95,7 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
             DecodeLimits(settings.max_file_bytes, settings.max_pixels),
             settings.threads or usable_cores(),
             earlier=lambda key: parquet.find("image_scan", key),
-            journal=Storage(settings.storage, settings.shards).cache / "scan",
+            journal=storage.cache / "scan",
             log=context.log.info,
         )
         stored, verdicts, versions = {}, {}, {}

@@ -1,9 +1,7 @@
 """Which rows have a usable image, as arrays beside the labels."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from rakuten_assets.arrays import array_version
@@ -12,13 +10,13 @@ from rakuten_assets.dataset.validity import mask_verdict, validity_mask
 from rakuten_assets.defs.catalog.checks import MASK_CHECKS
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import details
-from rakuten_assets.defs.verdicts import publish
+from rakuten_assets.defs.verdicts import Gives, publish
 
 
 @stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)
 def train_valid(
     context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
-) -> Iterator[Any]:
+) -> Gives[np.ndarray]:
     """Whether each train row has a usable image, bool (n,), in CSV order.
 
     False: the image is quarantined, its feature vectors are exactly zero.
@@ -29,14 +27,14 @@ def train_valid(
 @stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)
 def test_valid(
     context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
-) -> Iterator[Any]:
+) -> Gives[np.ndarray]:
     """Whether each test row has a usable image, as `train_valid`."""
     yield from _mask(context, image_manifest, image_scan, "test")
 
 
 def _mask(
     context: dg.AssetExecutionContext, manifest: pd.DataFrame, scans: dict[str, pd.DataFrame], split: Split
-) -> Iterator[Any]:
+) -> Gives[np.ndarray]:
     mask = validity_mask(manifest, scans.values(), split)
     verdict = mask_verdict(mask, manifest, split)
     result = dg.MaterializeResult(

@@ -11,7 +11,6 @@ from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.presentation import gallery, picture, plotted, table
 from rakuten_assets.plots import contact_sheet_jpeg
-from rakuten_assets.source import catalog_signature
 from rakuten_assets.units import human_bytes, human_duration
 from rakuten_assets.verdicts import Verdict
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from rakuten_assets.integrity.reporting.report import IntegrityReport
 
 
-def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder) -> dict[str, Any]:
+def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder, signature: str) -> dict[str, Any]:
     """Counts, a preview, and one image a class with its code."""
     train = manifest[manifest["split"] == "train"]
     by_class = train.drop_duplicates("code").sort_values("code")
@@ -48,7 +47,7 @@ def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder) -> dict[str
         "rows a shard": table(manifest.groupby("shard").size().rename("rows").reset_index(), rows=64),
         "preview": table(manifest),
         "one image a class": sheet,
-        SIGNATURE: catalog_signature(folder),
+        SIGNATURE: signature,
     }
 
 

@@ -1,6 +1,5 @@
 """What is the matter with the images together: duplicates, label conflicts, leakage, oddities, in one report."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -10,7 +9,7 @@ from rakuten_assets.dataset.contract import content_version
 from rakuten_assets.defs.catalog.checks import GROUP_CHECKS, REPORT_CHECKS
 from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadata, with_findings
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.verdicts import publish
+from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.integrity.validation import (
     ReportLimits,
     groups_complete,
@@ -35,7 +34,8 @@ def duplicate_groups(
     image_manifest: pd.DataFrame,
     image_scan: Scans,
     settings: dg.ResourceParam[Settings],
-) -> Iterator[Any]:
+    storage: dg.ResourceParam[Storage],
+) -> Gives[pd.DataFrame]:
     """Group of each image at three levels: same bytes, same pixels, same picture (near-duplicates, verified on pixels).
 
     A group's id is part of its smallest sha256: the same from run to run. Splits that keep a group on one side do not
@@ -48,7 +48,7 @@ def duplicate_groups(
     images = in_manifest_order(image_manifest, image_scan)
     paths = open_catalog(settings).image_paths(images["file"])
     workers = settings.threads or usable_cores()
-    memory = Storage(settings.storage, settings.shards).cache / "near_pairs"
+    memory = storage.cache / "near_pairs"
     found = groups.duplicate_groups(images, paths, workers=workers, memory=memory, log=context.log.info)
     result = dg.MaterializeResult(
         value=found,
@@ -59,7 +59,14 @@ def duplicate_groups(
 
 
 @stage_asset(
-    "catalog", "json", {"html", "json"}, REPORT_CHECKS, only_warn=REPORT_CHECKS, exclusive=True, sooner=True
+    "catalog",
+    "json",
+    {"html", "json"},
+    REPORT_CHECKS,
+    only_warn=REPORT_CHECKS,
+    exclusive=True,
+    sooner=True,
+    fresh=True,
 )
 def integrity_report(
     context: dg.AssetExecutionContext,
@@ -67,7 +74,8 @@ def integrity_report(
     image_scan: Scans,
     duplicate_groups: pd.DataFrame,
     settings: dg.ResourceParam[Settings],
-) -> Iterator[Any]:
+    storage: dg.ResourceParam[Storage],
+) -> Gives[dict[str, Any]]:
     """Everything that is the matter with the images, with counts, pictures and what to do about it.
 
     Published as `integrity_report/`: `report.html` (opens from disk), `findings.csv` and `duplicates.csv` (to act
@@ -90,7 +98,7 @@ def integrity_report(
         workers=settings.threads or usable_cores(),
     )
     release_free_memory()
-    written = write_report(report, Storage(settings.storage, settings.shards).output_file("integrity_report"))
+    written = write_report(report, storage.output_file("integrity_report"))
     result = dg.MaterializeResult(
         value=report.summary,
         metadata=report_metadata(report, written),

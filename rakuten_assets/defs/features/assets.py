@@ -21,7 +21,7 @@ from rakuten_assets.defs.features.metadata import (
 )
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.shards import ShardPartitions
-from rakuten_assets.defs.verdicts import publish
+from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.extraction.document import (
     column_statistics,
     content_version,
@@ -96,7 +96,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[Any]:
+    ) -> Gives[Shards]:
         """Feature vectors of the train images, float32 (n, dim) a shard, rows in manifest order.
 
         A vector is a function of the image's bytes and the extractor alone: one that was computed before is
@@ -110,7 +110,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[Any]:
+    ) -> Gives[Shards]:
         """Feature vectors of the test images, as `train_features`."""
         yield from _features(context, spec, "test", image_manifest, image_scan, settings)
 
@@ -122,7 +122,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         train_valid: np.ndarray,
         train_labels: np.ndarray,
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[Any]:
+    ) -> Gives[FeatureArray]:
         """All train features, float32 (n, dim), rows in CSV order.
 
         Merged from the shards block by block: neither they nor the matrix are ever held whole.
@@ -137,7 +137,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         test_features: Shards,
         test_valid: np.ndarray,
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[Any]:
+    ) -> Gives[FeatureArray]:
         """All test features, as `train_feature_matrix`."""
         yield from _matrix(context, spec, "test", image_manifest, test_features, test_valid, settings)
 
@@ -158,7 +158,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         class_weights: np.ndarray,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[Any]:
+    ) -> Gives[dict[str, Any]]:
         """What this extractor's published features are and how they were made."""
         document = describe_outputs(
             settings,
@@ -193,7 +193,7 @@ def _features(
     manifest: pd.DataFrame,
     scans: Scans,
     settings: Settings,
-) -> Iterator[Any]:
+) -> Gives[Shards]:
     # The pipeline brings numba and an engine: not at start-up.
     from rakuten_assets.extraction.pipeline import Extractor
 
@@ -234,7 +234,7 @@ def _matrix(
     mask: npt.NDArray[np.bool_],
     settings: Settings,
     labels: npt.NDArray[np.int64] | None = None,
-) -> Iterator[Any]:
+) -> Gives[FeatureArray]:
     rows = manifest[manifest["split"] == split]
     with scratch_folder(settings.storage) as scratch:
         merged = merge_shards(rows, shards, spec.name, scratch / f"{split}.npy")

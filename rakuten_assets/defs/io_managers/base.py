@@ -13,8 +13,8 @@ from rakuten_assets.defs.shards import ShardPartitions, rebuild_commands
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
 
-PUBLISHED_AS = "published_as"
-"""Definition metadata of an asset whose file is published: its name in `outputs/`."""
+COLUMN_SCHEMA = "dagster/column_schema"
+"""Metadata of a table's columns: of the definition, what they hold; of what was stored, their types, too."""
 
 _ROWS, _ROWS_OF_A_PARTITION = "dagster/row_count", "dagster/partition_row_count"
 
@@ -44,11 +44,11 @@ class FileIOManager(dg.IOManager):
         self.storage = storage
 
     @abstractmethod
-    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
-        """Store `value` atomically, at `published` if it is given, else at `own`; return metadata."""
+    def write(self, value: Any, file: UPath) -> dict[str, Any]:
+        """Store `value` at `file`, atomically; return metadata."""
 
     @abstractmethod
-    def read(self, own: UPath, published: UPath | None) -> Any:
+    def read(self, file: UPath) -> Any:
         """Load what `write` stored.
 
         Raises:
@@ -56,21 +56,19 @@ class FileIOManager(dg.IOManager):
             StoreError: if it is damaged.
         """
 
-    def commit_file(self, own: UPath, published: UPath | None) -> UPath:
+    def commit_file(self, file: UPath) -> UPath:
         """The file that `write` writes last: where it is, something was stored whole."""
-        return published or own
+        return file
 
-    def present(self, own: UPath, published: UPath | None) -> bool:
+    def present(self, file: UPath) -> bool:
         """Whether something is stored, damaged or not."""
-        return self.commit_file(own, published).exists() and (published or own).exists()
+        return self.commit_file(file).exists() and file.exists()
 
     def own_file(self, key: Sequence[str], partition: str | None) -> UPath:
         """Path of the asset's own file; its folder is the asset's name."""
         return self.storage.asset_file(key, partition, self.suffix)
 
-    def find(
-        self, asset: str | Sequence[str], partition: str | None = None, published_as: str | None = None
-    ) -> Any | None:
+    def find(self, asset: str | Sequence[str], partition: str | None = None) -> Any | None:
         """What is stored under an asset's key; None if there is nothing. Damage is told in the log, and counts as
         nothing from there on.
 
@@ -78,13 +76,12 @@ class FileIOManager(dg.IOManager):
             StoreError: if it is there and cannot be read.
         """
         key = [asset] if isinstance(asset, str) else list(asset)
-        own = self.own_file(key, partition)
-        published = self.storage.output_file(published_as) if published_as else None
+        file = self.own_file(key, partition)
         name = "/".join(key) + (f", partition {partition}" if partition else "")
         try:
-            return self.read(own, published)
+            return self.read(file)
         except FileNotFoundError:
-            left = [path for path in (self.commit_file(own, published), published or own) if path.exists()]
+            left = [path for path in (self.commit_file(file), file) if path.exists()]
             if left:
                 self._tell(f"{name}: {left[0]} is there, and what belongs to it is missing")
             return None
@@ -92,7 +89,7 @@ class FileIOManager(dg.IOManager):
             self._tell(f"{name}: {error}")
             return None
         except OSError as error:
-            raise StoreError(f"{name}: {published or own} cannot be read: {error}") from error
+            raise StoreError(f"{name}: {file} cannot be read: {error}") from error
 
     def _tell(self, damage: str) -> None:
         dg.get_dagster_logger().warning(f"{damage}. It is not used, and is to be made again")
@@ -111,14 +108,16 @@ class FileIOManager(dg.IOManager):
         partitions = sorted(context.asset_partition_keys) if context.has_asset_partitions else None
         values = _values_by_partition(context, partitions, obj)
         # Every name is looked at before the first file is written.
-        targets = {partition: self._files(context, partition) for partition in values}
+        targets = {partition: self._file(context, partition) for partition in values}
         described = {
             partition: dict(value.metadata)
             if isinstance(value, Stored)
-            else self._write(_name(context, partition), value, *targets[partition])
+            else self._write(_name(context, partition), value, targets[partition])
             for partition, value in values.items()
         }
         for partition, metadata in described.items():
+            if COLUMN_SCHEMA in metadata:
+                metadata[COLUMN_SCHEMA] = _described(context, metadata[COLUMN_SCHEMA])
             if partition is not None and _ROWS in metadata:
                 metadata[_ROWS_OF_A_PARTITION] = metadata.pop(_ROWS)
         if len(described) == 1:
@@ -129,12 +128,12 @@ class FileIOManager(dg.IOManager):
                 metadata, asset_key=context.asset_key, partition_key=partition
             )
 
-    def _write(self, name: str, value: Any, own: UPath, published: UPath | None = None) -> dict[str, Any]:
+    def _write(self, name: str, value: Any, file: UPath) -> dict[str, Any]:
         try:
-            return self.write(value, own, published)
+            return self.write(value, file)
         except OSError as error:
             raise StoreError(
-                f"{name}: {published or own} cannot be written: {error}. What was stored before is intact; mend that "
+                f"{name}: {file} cannot be written: {error}. What was stored before is intact; mend that "
                 "and run again"
             ) from error
 
@@ -142,28 +141,24 @@ class FileIOManager(dg.IOManager):
         keys = _partitions(context)
         if keys is None:
             with self._told_clearly(context, None):
-                return self.read(*self._files(context, None))
+                return self.read(self._file(context, None))
         self._refuse_missing(context, keys)
         values = {}
         for key in keys:
             with self._told_clearly(context, key):
-                values[key] = self.read(*self._files(context, key))
+                values[key] = self.read(self._file(context, key))
         if len(keys) == 1 and get_origin(context.dagster_type.typing_type) is not dict:
             return values[keys[0]]
         return values
 
-    def _files(
-        self, context: dg.InputContext | dg.OutputContext, partition: str | None
-    ) -> tuple[UPath, UPath | None]:
-        name = _definition_metadata(context).get(PUBLISHED_AS)
-        published = self.storage.output_file(name) if name and partition is None else None
-        return self.own_file(context.asset_key.path, partition), published
+    def _file(self, context: dg.InputContext | dg.OutputContext, partition: str | None) -> UPath:
+        return self.own_file(context.asset_key.path, partition)
 
     def _refuse_missing(self, context: dg.InputContext, keys: Sequence[str]) -> None:
-        missing = [key for key in keys if not self.present(*self._files(context, key))]
+        missing = [key for key in keys if not self.present(self._file(context, key))]
         if missing:
             name = context.asset_key.to_user_string()
-            folder = self._files(context, missing[0])[0].parent
+            folder = self._file(context, missing[0]).parent
             raise StoreError(
                 f"{name}: {len(missing)} of {len(keys)} partitions are missing in {folder}: "
                 f"{', '.join(missing)}. {_way_out(context, missing)}"
@@ -172,16 +167,16 @@ class FileIOManager(dg.IOManager):
     @contextmanager
     def _told_clearly(self, context: dg.InputContext, partition: str | None) -> Iterator[None]:
         name = _name(context, partition)
-        own, published = self._files(context, partition)
+        file = self._file(context, partition)
         way_out = _way_out(context, [partition] if partition else [])
         try:
             yield
         except FileNotFoundError:
-            raise StoreError(f"{name}: {published or own} is missing. {way_out}") from None
+            raise StoreError(f"{name}: {file} is missing. {way_out}") from None
         except StoreError as error:
             raise StoreError(f"{name}: {error}. {way_out}") from error
         except OSError as error:
-            raise StoreError(f"{name}: {published or own} cannot be read: {error}. {way_out}") from error
+            raise StoreError(f"{name}: {file} cannot be read: {error}. {way_out}") from error
 
 
 def _name(context: dg.InputContext | dg.OutputContext, partition: str | None) -> str:
@@ -223,11 +218,13 @@ def _values_by_partition(
     )
 
 
-def _definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[str, Any]:
-    if isinstance(context, dg.OutputContext):
-        return context.definition_metadata or {}
-    upstream = context.upstream_output
-    return (upstream.definition_metadata if upstream is not None else None) or {}
+def _described(context: dg.OutputContext, stored: dg.TableSchema) -> dg.TableSchema:
+    """A stored table's columns with the descriptions of the asset's definition."""
+    defined: dg.TableSchema | None = (context.definition_metadata or {}).get(COLUMN_SCHEMA)
+    texts = {column.name: column.description for column in defined.columns} if defined is not None else {}
+    return dg.TableSchema(
+        [dg.TableColumn(column.name, column.type, texts.get(column.name)) for column in stored.columns]
+    )
 
 
 def _way_out(context: dg.InputContext, partitions: Sequence[str]) -> str:

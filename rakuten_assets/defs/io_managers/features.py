@@ -23,14 +23,13 @@ class FeatureIOManager(NpyIOManager):
     The record is written last and names the digests of the other two: features are whole when they agree.
     """
 
-    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
+    def write(self, value: Any, file: UPath) -> dict[str, Any]:
         if not isinstance(value, FeatureArray):
-            raise StoreError(f"{own}: a FeatureArray is stored here, not a {type(value).__name__}")
-        target = published or own
-        write_table(_rows_file(own), value.rows)
-        record = store_array(value.vectors, target)
+            raise StoreError(f"{file}: a FeatureArray is stored here, not a {type(value).__name__}")
+        write_table(_rows_file(file), value.rows)
+        record = store_array(value.vectors, file)
         write_record(
-            own,
+            file,
             {
                 "array": record.as_dict(),
                 "rows": rows_digest(value.rows),
@@ -38,17 +37,17 @@ class FeatureIOManager(NpyIOManager):
                 "made_of": value.made_of,
             },
         )
-        return {**describe_array(record, target), "dagster/row_count": len(value.rows)}
+        return {**describe_array(record, file), "dagster/row_count": len(value.rows)}
 
-    def read(self, own: UPath, published: UPath | None) -> FeatureArray:
-        content = read_record(own)
+    def read(self, file: UPath) -> FeatureArray:
+        content = read_record(file)
         record = ArrayRecord.from_dict(content.get("array"))
-        rows = read_table(_rows_file(own))
+        rows = read_table(_rows_file(file))
         if rows_digest(rows) != content.get("rows") or len(rows) != record.shape[0]:
-            raise StoreError(f"{_rows_file(own)} does not belong to {own}: one of them was replaced")
-        vectors = open_array(published or own, record)
+            raise StoreError(f"{_rows_file(file)} does not belong to {file}: one of them was replaced")
+        vectors = open_array(file, record)
         return FeatureArray(vectors, rows, content["fingerprint"], record, content.get("made_of", ""))
 
 
-def _rows_file(own: UPath) -> UPath:
-    return own.with_name(f"{own.name.removesuffix('.npy')}.parquet")
+def _rows_file(file: UPath) -> UPath:
+    return file.with_name(f"{file.name.removesuffix('.npy')}.parquet")

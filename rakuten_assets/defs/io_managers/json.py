@@ -17,44 +17,42 @@ class JsonIOManager(FileIOManager):
     """Stores what JSON can express (mappings with text keys, lists, text, numbers, booleans) as `.json`.
 
     A mapping's order is kept; NaN and infinities, which JSON does not know, are refused. The document is as it was
-    given, so that any tool reads it; in the asset's own folder stands `<name>.record.json` with its sha256, and with
+    given, so that any tool reads it; beside it stands `<name>.record.json` with its sha256, and with
     those of the versions before it. The record is written first: whenever a process is killed, and however runs meet,
     the document that is there is one that the record knows. Any other is refused.
     """
 
     suffix: ClassVar[str] = ".json"
 
-    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
-        target = published or own
+    def write(self, value: Any, file: UPath) -> dict[str, Any]:
         try:
             content = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         except (TypeError, ValueError, RecursionError) as error:
-            raise StoreError(f"{target}: the value cannot be written as JSON: {error}") from None
-        write_document(target, content, document_record(own))
+            raise StoreError(f"{file}: the value cannot be written as JSON: {error}") from None
+        write_document(file, content, document_record(file))
         return {
-            "path": dg.MetadataValue.path(str(target)),
+            "path": dg.MetadataValue.path(str(file)),
             "size": human_bytes(len(content)),
             "bytes": len(content),
         }
 
-    def read(self, own: UPath, published: UPath | None) -> Any:
-        path = published or own
-        record = document_record(own)
-        content = path.read_bytes()
+    def read(self, file: UPath) -> Any:
+        record = document_record(file)
+        content = file.read_bytes()
         try:
             recorded = read_record(record)
         except FileNotFoundError:
-            raise StoreError(f"{path} is not whole: its record {record} is missing") from None
-        if recorded.get("document") != path.name or sha256_of_bytes(content) not in recorded.get(
+            raise StoreError(f"{file} is not whole: its record {record} is missing") from None
+        if recorded.get("document") != file.name or sha256_of_bytes(content) not in recorded.get(
             "sha256", ()
         ):
-            raise StoreError(f"{path} does not have the sha256 recorded in {record}: its content was changed")
+            raise StoreError(f"{file} does not have the sha256 recorded in {record}: its content was changed")
         return json.loads(content)
 
-    def commit_file(self, own: UPath, published: UPath | None) -> UPath:
-        return document_record(own)
+    def commit_file(self, file: UPath) -> UPath:
+        return document_record(file)
 
 
-def document_record(own: UPath) -> UPath:
+def document_record(file: UPath) -> UPath:
     """Path of the record of a document."""
-    return own.with_name(f"{own.name.removesuffix(JsonIOManager.suffix)}.record.json")
+    return file.with_name(f"{file.name.removesuffix(JsonIOManager.suffix)}.record.json")

@@ -16,23 +16,22 @@ from rakuten_assets.units import human_bytes
 class NpyIOManager(FileIOManager):
     """Stores a `numpy.ndarray`, or moves a `StagedArray` into place.
 
-    Beside each file (or, for a published one, in the asset's own folder) stands `<name>.json`: dtype, shape,
+    Beside each file stands `<name>.json`: dtype, shape,
     size and sha256. It is written last, so that it is the commit; a file that does not fit it is refused.
     """
 
     suffix: ClassVar[str] = ".npy"
 
-    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
-        target = published or own
-        record = store_array(value, target)
-        write_record(own, {"array": record.as_dict()})
-        return describe_array(record, target)
+    def write(self, value: Any, file: UPath) -> dict[str, Any]:
+        record = store_array(value, file)
+        write_record(file, {"array": record.as_dict()})
+        return describe_array(record, file)
 
-    def read(self, own: UPath, published: UPath | None) -> Any:
-        return open_array(published or own, ArrayRecord.from_dict(read_record(own).get("array")))
+    def read(self, file: UPath) -> Any:
+        return open_array(file, ArrayRecord.from_dict(read_record(file).get("array")))
 
-    def commit_file(self, own: UPath, published: UPath | None) -> UPath:
-        return record_file(own)
+    def commit_file(self, file: UPath) -> UPath:
+        return record_file(file)
 
 
 def store_array(value: Any, target: UPath) -> ArrayRecord:
@@ -56,21 +55,21 @@ def describe_array(record: ArrayRecord, target: UPath) -> dict[str, Any]:
     }
 
 
-def record_file(own: UPath) -> UPath:
-    """Path of the record of an asset's arrays."""
-    return own.with_name(f"{own.name.removesuffix(NpyIOManager.suffix)}.json")
+def record_file(file: UPath) -> UPath:
+    """Path of the record of a stored array."""
+    return file.with_name(f"{file.name.removesuffix(NpyIOManager.suffix)}.json")
 
 
-def write_record(own: UPath, content: dict[str, Any]) -> None:
+def write_record(file: UPath, content: dict[str, Any]) -> None:
     """Commit what was written: from here on the arrays that `content` describes count."""
-    records.write_record(record_file(own), content)
+    records.write_record(record_file(file), content)
 
 
-def read_record(own: UPath) -> dict[str, Any]:
+def read_record(file: UPath) -> dict[str, Any]:
     """What `write_record` wrote.
 
     Raises:
         FileNotFoundError: if there is none.
         StoreError: if it is damaged, or belongs to another asset.
     """
-    return records.read_record(record_file(own))
+    return records.read_record(record_file(file))

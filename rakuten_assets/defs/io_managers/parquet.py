@@ -17,13 +17,12 @@ class ParquetIOManager(FileIOManager):
 
     suffix: ClassVar[str] = ".parquet"
 
-    def write(self, value: Any, own: UPath, published: UPath | None) -> dict[str, Any]:
+    def write(self, value: Any, file: UPath) -> dict[str, Any]:
         if not isinstance(value, pd.DataFrame):
-            raise StoreError(f"{own}: a pandas.DataFrame is stored here, not a {type(value).__name__}")
-        target = published or own
-        size = write_table(target, value)
+            raise StoreError(f"{file}: a pandas.DataFrame is stored here, not a {type(value).__name__}")
+        size = write_table(file, value)
         return {
-            "path": dg.MetadataValue.path(str(target)),
+            "path": dg.MetadataValue.path(str(file)),
             "size": human_bytes(size),
             "bytes": size,
             "dagster/row_count": len(value),
@@ -32,5 +31,5 @@ class ParquetIOManager(FileIOManager):
             ),
         }
 
-    def read(self, own: UPath, published: UPath | None) -> pd.DataFrame:
-        return read_table(published or own)
+    def read(self, file: UPath) -> pd.DataFrame:
+        return read_table(file)

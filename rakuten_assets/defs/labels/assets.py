@@ -1,8 +1,5 @@
 """Class codes as labels, and the weights that make every class count the same."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -14,13 +11,13 @@ from rakuten_assets.dataset.validation import encoder_is_bijection, labels_match
 from rakuten_assets.defs.labels.checks import ENCODER_CHECKS, LABEL_CHECKS, WEIGHT_CHECKS
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import picture, table
-from rakuten_assets.defs.verdicts import publish
+from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.imbalance.class_weights import balanced_class_weights
 from rakuten_assets.plots import bars_png
 
 
-@stage_asset("labels", "json", {"json"}, ENCODER_CHECKS)
-def label_encoder(context: dg.AssetExecutionContext, y_train: pd.DataFrame) -> Iterator[Any]:
+@stage_asset("labels", "json", {"json"}, ENCODER_CHECKS, light=True)
+def label_encoder(context: dg.AssetExecutionContext, y_train: pd.DataFrame) -> Gives[dict[str, int]]:
     """Class code -> label 0 to n-1, in the numeric order of the codes (as text, "1140" would precede "40")."""
     encoder = fit_label_encoder(y_train[LABEL_COLUMN])
     rows = pd.DataFrame(
@@ -34,13 +31,13 @@ def label_encoder(context: dg.AssetExecutionContext, y_train: pd.DataFrame) -> I
     yield from publish(context, result, [encoder_is_bijection(encoder, y_train[LABEL_COLUMN])])
 
 
-@stage_asset("labels", "npy", {"numpy"}, LABEL_CHECKS)
+@stage_asset("labels", "npy", {"numpy"}, LABEL_CHECKS, light=True)
 def train_labels(
     context: dg.AssetExecutionContext,
     x_train: pd.DataFrame,
     y_train: pd.DataFrame,
     label_encoder: dict[str, int],
-) -> Iterator[Any]:
+) -> Gives[np.ndarray]:
     """Label of each train row, int64 (n,), in the order of the product file."""
     encoder = {int(code): label for code, label in label_encoder.items()}
     codes = codes_of_rows(x_train, y_train)
@@ -53,10 +50,10 @@ def train_labels(
     yield from publish(context, result, [labels_match_rows(labels, codes, encoder)])
 
 
-@stage_asset("labels", "npy", {"numpy"}, WEIGHT_CHECKS)
+@stage_asset("labels", "npy", {"numpy"}, WEIGHT_CHECKS, light=True)
 def class_weights(
     context: dg.AssetExecutionContext, train_labels: np.ndarray, label_encoder: dict[str, int]
-) -> Iterator[Any]:
+) -> Gives[np.ndarray]:
     """Weight of each class in a loss, float64 (classes,): n / (classes * rows of the class)."""
     weights = balanced_class_weights(train_labels, len(label_encoder))
     names = [f"{CLASS_NAMES.get(int(code), '')}  {code}".strip() for code in label_encoder]

@@ -1,8 +1,5 @@
 """The published set: everything that belongs together, put in place in one act."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -13,7 +10,7 @@ from rakuten_assets.defs.outputs.checks import OUTPUT_CHECKS
 from rakuten_assets.defs.outputs.metadata import publication_metadata
 from rakuten_assets.defs.outputs.stored import stored_contents
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.verdicts import publish, refuse
+from rakuten_assets.defs.verdicts import Gives, publish, refuse
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.outputs import publication
 from rakuten_assets.outputs.contents import belong_together
@@ -28,7 +25,12 @@ def build_outputs(settings: Settings) -> dg.AssetsDefinition:
     keys += [metadata_key(backbone) for backbone in backbones]
 
     @stage_asset(
-        "outputs", None, {"numpy", "parquet"}, OUTPUT_CHECKS, deps=[dg.AssetKey(key) for key in keys]
+        "outputs",
+        None,
+        {"numpy", "parquet"},
+        OUTPUT_CHECKS,
+        deps=[dg.AssetKey(key) for key in keys],
+        fresh=True,
     )
     def outputs(
         context: dg.AssetExecutionContext,
@@ -39,7 +41,7 @@ def build_outputs(settings: Settings) -> dg.AssetsDefinition:
         train_valid: np.ndarray,
         test_valid: np.ndarray,
         settings: dg.ResourceParam[Settings],
-    ) -> Iterator[Any]:
+    ) -> Gives[None]:
         """The files in `outputs/`: features, labels, masks, index and metadata of one catalogue, replaced in one act.
 
         `manifest.json` says what belongs to the set. Whatever moment the run is killed at, `rakuten_assets.load` gives
@@ -59,7 +61,7 @@ def build_outputs(settings: Settings) -> dg.AssetsDefinition:
         if verdict.stops:
             yield from refuse(context, verdict)
         done = publication.publish(storage.root, contents)
-        result: dg.MaterializeResult[Any] = dg.MaterializeResult(
+        result: dg.MaterializeResult[None] = dg.MaterializeResult(
             metadata=publication_metadata(done, storage), data_version=dg.DataVersion(done.manifest.set_id)
         )
         yield from publish(context, result, [verdict])

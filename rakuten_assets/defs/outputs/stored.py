@@ -50,13 +50,13 @@ def _extractor(storage: Storage, backbone: Backbone) -> ExtractorContents:
     for split in SPLITS:
         key = matrix_key(backbone, split)
         with _told_clearly(key):
-            matrices[split] = features.read(features.own_file(key, None), None)
+            matrices[split] = features.read(features.own_file(key, None))
         files[split] = StoredFile.array(features.own_file(key, None), matrices[split].record)
     key = metadata_key(backbone)
     with _told_clearly(key):
         documents = JsonIOManager(storage)
         own = documents.own_file(key, None)
-        documents.read(own, None)  # Compared with its record.
+        documents.read(own)  # Compared with its record.
         metadata, document = read_document(own)
     return ExtractorContents(
         name=backbone.family,

@@ -30,9 +30,9 @@ def _shard(tmp_path: Path, rows: int = 30, **fingerprint: Any) -> FeatureArray:
 def test_a_shard_comes_back_with_rows_and_fingerprint(storage: Storage, tmp_path: Path) -> None:
     manager, shard = FeatureIOManager(storage), _shard(tmp_path)
     own = manager.own_file(["train_features"], "00")
-    metadata = manager.write(shard, own, None)
+    metadata = manager.write(shard, own)
     assert metadata["shape"] == "(30, 4)"
-    loaded = manager.read(own, None)
+    loaded = manager.read(own)
     np.testing.assert_array_equal(loaded.array, shard.array)
     assert loaded.rows.equals(shard.rows)
     assert loaded.content == shard.content
@@ -42,40 +42,39 @@ def test_a_shard_comes_back_with_rows_and_fingerprint(storage: Storage, tmp_path
 def test_what_was_replaced_alone_is_refused(storage: Storage, tmp_path: Path) -> None:
     manager = FeatureIOManager(storage)
     own = manager.own_file(["train_features"], "00")
-    manager.write(_shard(tmp_path, 20), own, None)
+    manager.write(_shard(tmp_path, 20), own)
     old = {path.name: path.read_bytes() for path in own.parent.iterdir()}
-    manager.write(_shard(tmp_path, 30), own, None)
+    manager.write(_shard(tmp_path, 30), own)
     for name in ("00.npy", "00.parquet"):
         new = (own.parent / name).read_bytes()
         (own.parent / name).write_bytes(old[name])
         with pytest.raises(StoreError):
-            manager.read(own, None)
+            manager.read(own)
         assert manager.find("train_features", "00") is None
         (own.parent / name).write_bytes(new)
     assert manager.find("train_features", "00") is not None
     (own.parent / "00.json").unlink()
-    assert not manager.present(own, None)
+    assert not manager.present(own)
     assert manager.find("train_features", "00") is None
 
 
-def test_a_split_is_published_and_keeps_what_it_was_made_of(storage: Storage, tmp_path: Path) -> None:
+def test_a_split_keeps_what_it_was_made_of(storage: Storage, tmp_path: Path) -> None:
     manager = FeatureIOManager(storage)
     split = dataclasses.replace(_shard(tmp_path), made_of="made of these")
-    published = storage.output_file("test_features_resnet18.npy")
     key = ["resnet18", "test_feature_matrix"]
-    manager.write(split, manager.own_file(key, None), published)
-    assert [path.name for path in storage.outputs.iterdir()] == ["test_features_resnet18.npy"]
-    loaded = manager.find(key, published_as="test_features_resnet18.npy")
+    file = manager.own_file(key, None)
+    manager.write(split, file)
+    loaded = manager.find(key)
     assert loaded is not None
     np.testing.assert_array_equal(loaded.array, split.array)
     assert loaded.valid.tolist() == split.valid.tolist()
     assert (loaded.fingerprint, loaded.made_of) == (FINGERPRINT, "made of these")
-    published.unlink()
-    assert manager.find(key, published_as="test_features_resnet18.npy") is None
+    file.unlink()
+    assert manager.find(key) is None
 
 
 def test_anything_else_is_refused(tmp_path: Path) -> None:
     manager = FeatureIOManager(Storage(UPath(tmp_path), 2))
     with pytest.raises(StoreError, match="not a ndarray"):
-        manager.write(np.zeros(3), manager.own_file(["a"], "00"), None)
+        manager.write(np.zeros(3), manager.own_file(["a"], "00"))
     assert not list(tmp_path.iterdir())

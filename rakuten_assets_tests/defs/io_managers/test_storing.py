@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from rakuten_assets.defs.io_managers.base import PUBLISHED_AS, FileIOManager
+from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager, document_record
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
@@ -99,28 +99,6 @@ def test_a_value_comes_back_as_it_was(
     assert (storage.root / "assets" / "source" / f"source{kind.suffix}").exists()
 
 
-def test_a_published_value_lies_in_outputs_under_its_name(
-    case: tuple[type[FileIOManager], Callable[[int], Any]], storage: Storage
-) -> None:
-    kind, make = case
-    name = f"published{kind.suffix}"
-    loaded = []
-
-    @dg.asset(metadata={PUBLISHED_AS: name})
-    def source() -> Any:
-        return make(1)
-
-    @dg.asset
-    def sink(source: Any) -> Any:
-        loaded.append(source)
-        return make(2)
-
-    _run(kind(storage), [source, sink])
-    _same(loaded[0], make(1))
-    assert (storage.root / "outputs" / name).exists()
-    assert not (storage.root / "assets" / "source" / f"source{kind.suffix}").exists()
-
-
 @pytest.mark.parametrize("span", [("01", "01"), ("00", "03"), ("01", "02")])
 def test_one_or_several_partitions_in_one_run(
     case: tuple[type[FileIOManager], Callable[[int], Any]], storage: Storage, span: tuple[str, str]
@@ -184,24 +162,24 @@ def test_all_partitions_load_into_an_unpartitioned_asset(
 
 def test_a_document_whose_writer_was_killed_is_the_one_before(storage: Storage) -> None:
     manager = JsonIOManager(storage)
-    own, published = manager.own_file(["metadata"], None), storage.output_file("metadata.json")
-    manager.write(_document(1), own, published)
-    record_document(document_record(own), published, b"{}")  # So far the killed one came.
-    assert manager.read(own, published) == _document(1)
-    manager.write(_document(2), own, published)
-    assert manager.read(own, published) == _document(2)
+    own = manager.own_file(["metadata"], None)
+    manager.write(_document(1), own)
+    record_document(document_record(own), own, b"{}")  # So far the killed one came.
+    assert manager.read(own) == _document(1)
+    manager.write(_document(2), own)
+    assert manager.read(own) == _document(2)
 
 
 def test_runs_that_write_a_document_at_the_same_time_leave_one_of_theirs(tmp_path: Path) -> None:
     manager = JsonIOManager(Storage(UPath(tmp_path), 2))
     own = manager.own_file(["metadata"], None)
-    manager.write(_document(0), own, None)
+    manager.write(_document(0), own)
     seen = []
 
     def write(number: int) -> None:
         for _ in range(10):
-            manager.write(_document(number), own, None)
-            seen.append(manager.read(own, None))
+            manager.write(_document(number), own)
+            seen.append(manager.read(own))
 
     threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2)]
     for thread in threads:

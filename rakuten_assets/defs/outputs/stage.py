@@ -1,0 +1,11 @@
+"""The stage as a whole: the published set."""
+
+import dagster as dg
+
+from rakuten_assets.defs.outputs.assets import build_outputs
+from rakuten_assets.settings import Settings
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """Definitions of the stage."""
+    return dg.Definitions(assets=dg.with_source_code_references([build_outputs(settings)]))
