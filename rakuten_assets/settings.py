@@ -17,8 +17,8 @@ from upath import UPath
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.backbones.specification import PRETRAINED, SEEDED
 from rakuten_assets.errors import SettingsError
-from rakuten_assets.files import is_local
 from rakuten_assets.project import project_root
+from rakuten_assets.storage.files import is_local
 from rakuten_assets.variables import PREFIX, given_variables
 
 _WEIGHTS_BY_NAME = re.compile(r"[A-Za-z0-9_.:-]+=")

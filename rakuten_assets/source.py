@@ -10,9 +10,9 @@ from pathlib import Path
 from upath import UPath
 
 from rakuten_assets.dataset.layout import CatalogFolder, find_catalog
-from rakuten_assets.files import is_local, sha256_of_bytes
 from rakuten_assets.project import project_root
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import is_local, sha256_of_bytes
 
 
 def open_catalog(settings: Settings, log: Callable[[str], None] | None = None) -> CatalogFolder:

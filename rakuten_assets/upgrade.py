@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from upath import UPath
 
 from rakuten_assets.errors import RakutenAssetsError, StoreError
-from rakuten_assets.records import CHECKSUM, read_mapping, record_document, write_record
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import LAYOUT_VERSION, Storage
-from rakuten_assets.tables import seal_table
+from rakuten_assets.storage.records import CHECKSUM, read_mapping, record_document, write_record
+from rakuten_assets.storage.tables import seal_table
 
 # Assets of release 0.1.0 that today's release keeps by backbone.
 _OF_ONE_BACKBONE = (

@@ -25,9 +25,9 @@ from rakuten_assets.extraction.networks.converted import ConvertedModel
 from rakuten_assets.extraction.networks.packed import pack, read_packed
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.store import RowStore
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.synthetic.catalog import SyntheticCatalog, read_catalog, write_faults, write_marker
 from rakuten_assets_tests.extraction.storing.test_matrix import make_manifest, make_shard
 from rakuten_assets_tests.synthetic.test_catalog import PARAMETERS, RECORD

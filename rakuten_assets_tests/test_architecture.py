@@ -12,7 +12,7 @@ import rakuten_assets
 
 PACKAGE = Path(rakuten_assets.__file__).parent
 README = PACKAGE.parent / "README.md"
-MOST_FILES_OF_A_FOLDER = 19
+MOST_FILES_OF_A_FOLDER = 14
 
 
 def _floors() -> list[list[str]]:

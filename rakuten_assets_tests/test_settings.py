@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from upath import UPath
 
 from rakuten_assets.errors import SettingsError
-from rakuten_assets.files import is_local
 from rakuten_assets.settings import Settings, variable_names
+from rakuten_assets.storage.files import is_local
 
 
 @pytest.fixture(autouse=True)

@@ -17,9 +17,9 @@ from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing.store import RowStore
-from rakuten_assets.files import write_bytes
-from rakuten_assets.records import CHECKSUM
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.records import CHECKSUM
 from rakuten_assets.upgrade import upgrade
 
 FRAME = pd.DataFrame({"text": ["é", None, "x"], "n": [1, 2, 3]}, index=pd.Index([7, 8, 9], name="index"))

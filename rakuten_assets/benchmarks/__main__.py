@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rakuten_assets.benchmarks.tables import markdown_table, write_json
-from rakuten_assets.console import run_command
+from rakuten_assets.benchmarks.measuring.tables import markdown_table, write_json
 from rakuten_assets.errors import RakutenAssetsError, SettingsError
-from rakuten_assets.machine import machine_summary, usable_cores
+from rakuten_assets.runtime.console import run_command
+from rakuten_assets.runtime.machine import machine_summary, usable_cores
 from rakuten_assets.synthetic import generate_catalog
 from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 from rakuten_assets.units import human_bytes, human_duration
@@ -125,7 +125,7 @@ def _reruns(options: argparse.Namespace, work: Path, shares: Sequence[float]) ->
 
 
 def _workplace(options: argparse.Namespace, work: Path) -> Any:
-    from rakuten_assets.benchmarks.graph import Workplace
+    from rakuten_assets.benchmarks.measuring.graph import Workplace
 
     _generate(work, options.n, options.test_rows)
     return Workplace(work / "catalog", work / "storage", work / "dagster_home", options.shards)
@@ -148,7 +148,7 @@ def _image_files(folder: Path) -> list[Path]:
 
 
 def _distinct(files: Sequence[Path]) -> list[Path]:
-    from rakuten_assets.files import sha256_of_file
+    from rakuten_assets.storage.files import sha256_of_file
 
     return list({sha256_of_file(file): file for file in reversed(files)}.values())[::-1]
 

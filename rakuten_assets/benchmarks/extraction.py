@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.benchmarks.memory import PeakMemory
-from rakuten_assets.benchmarks.tables import markdown_table
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.benchmarks.measuring.memory import PeakMemory
+from rakuten_assets.benchmarks.measuring.tables import markdown_table
+from rakuten_assets.runtime.machine import cpu_features
 
 WARM_UP_IMAGES = 8
 STAGE_IMAGES = 128
@@ -149,7 +149,7 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
 @contextmanager
 def _opened(contestant: Contestant, request: dict[str, Any]) -> Iterator[_Process]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "rakuten_assets.benchmarks.variants", json.dumps(request)],
+        [sys.executable, "-m", "rakuten_assets.benchmarks.programs.variants", json.dumps(request)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -228,7 +228,7 @@ def _add_stages(
         "precision": contestant.precision,
         "files": [str(file) for file in files],
     }
-    command = [sys.executable, "-m", "rakuten_assets.benchmarks.stages", json.dumps(request)]
+    command = [sys.executable, "-m", "rakuten_assets.benchmarks.programs.stages", json.dumps(request)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     row.update(json.loads(done.stdout))
     row["gflop_per_image"] = gflop

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.arrays import open_array
-from rakuten_assets.benchmarks.tables import markdown_table
+from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.dataset.labels import KNOWN_CLASS_COUNTS, encode_labels, fit_label_encoder
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.evaluation.heads.head import log_loss
@@ -27,6 +26,7 @@ from rakuten_assets.evaluation.heads.standardisation import fit_standardisation,
 from rakuten_assets.evaluation.inputs import Floats, Ints
 from rakuten_assets.evaluation.metrics import scores
 from rakuten_assets.evaluation.splits import grouped_split
+from rakuten_assets.storage.arrays import open_array
 
 COLUMNS = {
     "name": "classifier",

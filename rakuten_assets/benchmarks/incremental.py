@@ -12,8 +12,8 @@ from typing import Any
 
 from PIL import Image
 
-from rakuten_assets.benchmarks.graph import Run, Workplace, throughput_by_tenth
-from rakuten_assets.benchmarks.tables import markdown_table
+from rakuten_assets.benchmarks.measuring.graph import Run, Workplace, throughput_by_tenth
+from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.units import human_duration
 
 COLUMNS = {

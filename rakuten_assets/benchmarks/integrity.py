@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image
 
-from rakuten_assets.benchmarks.memory import run_watched
-from rakuten_assets.benchmarks.tables import markdown_table
+from rakuten_assets.benchmarks.measuring.memory import run_watched
+from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.scan import scan_images
@@ -154,7 +154,13 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _peer(folder: Path, workers: int) -> Measured:
-    command = ["-m", "rakuten_assets.benchmarks.peer_cleanvision", str(folder), "--workers", str(workers)]
+    command = [
+        "-m",
+        "rakuten_assets.benchmarks.programs.peer_cleanvision",
+        str(folder),
+        "--workers",
+        str(workers),
+    ]
     seconds, peak_mb, output = run_watched(command)
     return Measured(seconds, peak_mb, json.loads(output.splitlines()[-1])["issues"])
 

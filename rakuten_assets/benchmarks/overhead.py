@@ -7,8 +7,8 @@ import statistics
 from dataclasses import replace
 from typing import Any
 
-from rakuten_assets.benchmarks.graph import BARE, Workplace
-from rakuten_assets.benchmarks.turns import Command, Outcome, run_in_turns
+from rakuten_assets.benchmarks.measuring.graph import BARE, Workplace
+from rakuten_assets.benchmarks.measuring.turns import Command, Outcome, run_in_turns
 
 COLUMNS = {
     "name": "",

@@ -23,7 +23,7 @@ from rakuten_assets.dataset.whereabouts import (
     similar_files,
 )
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.files import is_local
+from rakuten_assets.storage.files import is_local
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")

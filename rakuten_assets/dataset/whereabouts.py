@@ -9,7 +9,7 @@ from pathlib import Path
 
 from upath import UPath
 
-from rakuten_assets.files import is_local
+from rakuten_assets.storage.files import is_local
 
 _DEEPEST = 4
 _MOST_FOLDERS_NAMED = 5

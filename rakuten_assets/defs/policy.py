@@ -10,7 +10,7 @@ import dagster as dg
 from rakuten_assets.defs.io_managers.base import COLUMN_SCHEMA
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import check_specs
-from rakuten_assets.machine import release_free_memory
+from rakuten_assets.runtime.machine import release_free_memory
 
 EXCLUSIVE = {"rakuten/cores": "all"}
 """Tag of a step that keeps every core busy, or fills memory: the multiprocess executor runs one of them at a time."""

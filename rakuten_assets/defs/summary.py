@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.dataset.layout import SPLITS
-from rakuten_assets.files import is_local
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.files import is_local
 from rakuten_assets.units import human_count, human_duration
 
 INTERFACE = "http://127.0.0.1:3000/asset-groups"

@@ -24,8 +24,8 @@ import dagster as dg
 from rakuten_assets import errors
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import RakutenAssetsError
-from rakuten_assets.files import is_local
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import is_local
 
 _COMMANDS = ("dagster", "dg", "dagster-daemon", "dagster-webserver")
 _META = "dagster_meta"  # what Dagster puts on each record of a run

@@ -12,7 +12,7 @@ import dagster as dg
 from rakuten_assets.defs.check_targets import check_targets
 from rakuten_assets.defs.observations import new_observations
 from rakuten_assets.defs.presentation import details
-from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict
 
 Value = TypeVar("Value")

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.arrays import copy_rows
 from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.arrays import copy_rows
 from rakuten_assets.verdicts import Verdict
 
 PACKAGES = (

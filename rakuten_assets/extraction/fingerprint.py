@@ -15,7 +15,7 @@ from rakuten_assets.extraction.engines.choice import EnginePlan
 from rakuten_assets.extraction.engines.numerics import numeric_profile
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import RECIPE, ExtractorSpec
-from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_bytes
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.images.resampling import KERNELS
-from rakuten_assets.machine import cpu_features
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.machine import cpu_features
+from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
 
 # A crash loses at most so many rows and those in flight; one commit costs a few milliseconds in 1.5 seconds.

@@ -17,8 +17,8 @@ from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seede
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import sha256_of_bytes
 
 
 def prepare(

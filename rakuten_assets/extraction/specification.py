@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from rakuten_assets.backbones import Backbone, find_backbone
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import sha256_of_bytes
 
 # Change it when this package computes other rows from the same inputs.
 RECIPE = 4

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rakuten_assets.compilation import CompiledKernels
+from rakuten_assets.runtime.compilation import CompiledKernels
 
 Interpolation = Literal["bilinear", "bicubic"]
 PassOrder = Literal["across, down", "down, across"]

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import read_header
 from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import open_raster, refusals
 from rakuten_assets.images.reasons import Reason
+from rakuten_assets.storage.files import sha256_of_bytes
 
 _JPEG_QUALITY = 70
 

@@ -20,9 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.integrity import terminal
+from rakuten_assets.runtime.console import run_command
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,8 +193,8 @@ def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
     from rakuten_assets.integrity.gate import check_inputs
     from rakuten_assets.integrity.reading.scan import scan_images
     from rakuten_assets.integrity.reporting.report import build_report
-    from rakuten_assets.machine import usable_cores
-    from rakuten_assets.progress import Progress
+    from rakuten_assets.runtime.machine import usable_cores
+    from rakuten_assets.runtime.progress import Progress
 
     root, collection = _collection(given)
     terminal.say(f"reading {collection.mode}")

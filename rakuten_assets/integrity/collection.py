@@ -22,10 +22,10 @@ from rakuten_assets.dataset.layout import (
 )
 from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.files import is_local
 from rakuten_assets.integrity.collecting.identity import file_identity, printable
 from rakuten_assets.integrity.collecting.label_file import LabelledPath, match_labels, read_label_file
 from rakuten_assets.integrity.collecting.walk import IMAGE_SUFFIXES, Omission, Walk, is_dropping, walk_images
+from rakuten_assets.storage.files import is_local
 
 SYNTHETIC_MARKER = "synthetic.json"
 """What the synthetic catalogue leaves in its folder; a test keeps it equal to the generator's own constant, whose

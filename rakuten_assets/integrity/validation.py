@@ -12,7 +12,7 @@ import pandas as pd
 
 from rakuten_assets.dataset.contract import content_version
 from rakuten_assets.errors import ManifestError
-from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Severity, Verdict
 
 _ROWS_SHOWN = 10

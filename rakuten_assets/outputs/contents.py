@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.arrays import ArrayRecord
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.document import content_version, fingerprint_digest
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.outputs.manifest import PublishedExtractor, PublishedFile
 from rakuten_assets.outputs.names import (
     INDEX_FILE,
@@ -28,6 +26,8 @@ from rakuten_assets.outputs.names import (
     valid_file,
 )
 from rakuten_assets.storage import safe_name
+from rakuten_assets.storage.arrays import ArrayRecord
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict
 
 RESERVED = frozenset({"manifest", "valid", "labels", "index"})

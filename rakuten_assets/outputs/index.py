@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from rakuten_assets.dataset.contract import content_version
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.errors import ManifestError, StoreError
-from rakuten_assets.files import atomic_path
 from rakuten_assets.outputs.names import make_command
+from rakuten_assets.storage.files import atomic_path
 
 _COLUMNS: list[tuple[str, pa.DataType, str]] = [
     ("split", pa.string(), "train or test"),

@@ -25,7 +25,6 @@ from upath import UPath
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import is_local, sha256_of_bytes
 from rakuten_assets.outputs.index import read_index
 from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor, PublishedFile
 from rakuten_assets.outputs.names import (
@@ -44,6 +43,7 @@ from rakuten_assets.outputs.names import (
 from rakuten_assets.outputs.places import Places, as_place, forget_listings
 from rakuten_assets.outputs.published import Origin, PublishedSet, SplitArrays
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import is_local, sha256_of_bytes
 
 _MOST_TRIES = 20
 _PIECE = 1 << 20

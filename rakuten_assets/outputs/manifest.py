@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rakuten_assets.arrays import ArrayRecord
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.outputs.names import (
     INDEX_FILE,
     LABELS_FILE,
@@ -25,6 +23,8 @@ from rakuten_assets.outputs.names import (
     valid_file,
 )
 from rakuten_assets.storage import safe_name
+from rakuten_assets.storage.arrays import ArrayRecord
+from rakuten_assets.storage.files import sha256_of_bytes
 
 FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")

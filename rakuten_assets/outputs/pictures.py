@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.dataset.layout import SPLITS, CatalogFolder, Split, find_catalog
 from rakuten_assets.errors import CatalogError, StoreError
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.outputs.names import make_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import synthetic_root
+from rakuten_assets.storage.files import sha256_of_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,9 +13,9 @@ from typing import IO
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import is_local
 from rakuten_assets.outputs.manifest import Manifest
 from rakuten_assets.outputs.names import MANIFEST_FILE, OUTPUTS, PUBLISHING
+from rakuten_assets.storage.files import is_local
 
 _LINKED_BYTES = 1 << 20
 

@@ -23,13 +23,13 @@ from upath import UPath
 
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.errors import ManifestError, StoreError
-from rakuten_assets.files import is_local, sha256_of_file, write_bytes
 from rakuten_assets.outputs.contents import SetContents, StoredFile, belong_together
 from rakuten_assets.outputs.index import INDEX_COLUMNS, catalogue_digest, index_content, write_index
 from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor, PublishedFile
 from rakuten_assets.outputs.names import INDEX_FILE, MANIFEST_FILE, files_of, make_command
 from rakuten_assets.outputs.places import Places, copy_file, forget_listings, move_file
 from rakuten_assets.storage import scratch_folder
+from rakuten_assets.storage.files import is_local, sha256_of_file, write_bytes
 from rakuten_assets.units import human_bytes
 
 PACKAGES = ("rakuten_assets", "numpy", "pandas", "pyarrow")

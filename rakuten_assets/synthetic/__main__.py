@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rakuten_assets.console import run_command
 from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.runtime.console import run_command
 from rakuten_assets.synthetic.catalog import FAULTS_FILE, SyntheticCatalog
 from rakuten_assets.synthetic.generate import generate_catalog
 from rakuten_assets.synthetic.plan import (

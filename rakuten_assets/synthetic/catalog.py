@@ -16,8 +16,8 @@ from typing import Any
 
 from rakuten_assets.dataset.layout import X_TEST_FILE, X_TRAIN_FILE, Y_TRAIN_FILE
 from rakuten_assets.errors import CatalogError, StoreError
-from rakuten_assets.files import sha256_of_bytes, sha256_of_file, write_bytes
-from rakuten_assets.records import read_mapping, read_record, write_record
+from rakuten_assets.storage.files import sha256_of_bytes, sha256_of_file, write_bytes
+from rakuten_assets.storage.records import read_mapping, read_record, write_record
 from rakuten_assets.synthetic.faults import FaultRecord
 
 MARKER_FILE = "synthetic.json"

@@ -26,8 +26,8 @@ from rakuten_assets.dataset.layout import (
     Split,
 )
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.files import TEMPORARY_SUFFIX, write_bytes
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.progress import Progress
+from rakuten_assets.storage.files import TEMPORARY_SUFFIX, write_bytes
 from rakuten_assets.synthetic.catalog import (
     SyntheticCatalog,
     read_catalog,

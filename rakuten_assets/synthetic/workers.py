@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.machine import usable_cores
+from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.synthetic.encoding import ImageTask, write_chunk
 
 _WORKER_MODULE = "rakuten_assets.synthetic.worker"

@@ -25,10 +25,10 @@ from rakuten_assets.augmentation.normalisation import IMAGENET, Normalisation, n
 from rakuten_assets.augmentation.randomness import sample_key
 from rakuten_assets.augmentation.transform import Transform
 from rakuten_assets.errors import AugmentationError, UndecodableImageError
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.torch_data.order import Visit
 from rakuten_assets.torch_data.tables import ImageTable, scanned_folder, stored_images
 

@@ -21,8 +21,8 @@ from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import ManifestError, StoreError
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.images.reasons import Status
-from rakuten_assets.machine import usable_cores
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.machine import usable_cores
+from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage

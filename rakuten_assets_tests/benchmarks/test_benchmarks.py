@@ -14,11 +14,11 @@ import numpy as np
 import psutil
 import pytest
 
-from rakuten_assets.benchmarks.graph import throughput_by_tenth
 from rakuten_assets.benchmarks.integrity import ISSUES_OF_THE_PEER
-from rakuten_assets.benchmarks.memory import PeakMemory
-from rakuten_assets.benchmarks.tables import markdown_table, write_json
-from rakuten_assets.benchmarks.turns import Command, run_in_turns
+from rakuten_assets.benchmarks.measuring.graph import throughput_by_tenth
+from rakuten_assets.benchmarks.measuring.memory import PeakMemory
+from rakuten_assets.benchmarks.measuring.tables import markdown_table, write_json
+from rakuten_assets.benchmarks.measuring.turns import Command, run_in_turns
 from rakuten_assets.integrity.reporting.findings import KINDS
 
 EXTRACTION_KEYS = {

@@ -27,8 +27,8 @@ from rakuten_assets.dataset.statistics import (
     table_covers,
 )
 from rakuten_assets.errors import ManifestError
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
 
 LIMITS = DecodeLimits(max_file_bytes=10_000_000, max_pixels=10_000_000)

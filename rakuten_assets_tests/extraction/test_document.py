@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rakuten_assets.arrays import ArrayRecord
 from rakuten_assets.extraction.document import (
     DOCUMENT_KEYS,
     column_statistics,
@@ -22,6 +21,7 @@ from rakuten_assets.extraction.document import (
 )
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.arrays import ArrayRecord
 
 FINGERPRINT = {"backbone": "efficientnet_b0", "weights": "sha256:abc", "feature_dim": 3}
 

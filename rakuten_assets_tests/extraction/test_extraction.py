@@ -15,7 +15,7 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.extraction.pipeline import Extractor
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import MakeImages, sha256_of
 

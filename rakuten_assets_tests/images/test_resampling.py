@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rakuten_assets.compilation import CompiledKernels
 from rakuten_assets.images import resampling
 from rakuten_assets.images.resampling import (
     KERNELS,
@@ -17,6 +16,7 @@ from rakuten_assets.images.resampling import (
     resize_with_pillow,
     taps,
 )
+from rakuten_assets.runtime.compilation import CompiledKernels
 
 MODULE = "rakuten_assets.images.resampling_kernels"
 

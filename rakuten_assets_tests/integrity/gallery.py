@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageEnhance
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.duplicates.groups import duplicate_groups
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_SCHEMA, SCAN_VERSION
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets_tests.images.pictures import encoded
 
 LIMITS = DecodeLimits(1_000_000, 1_000_000)

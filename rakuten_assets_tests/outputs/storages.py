@@ -16,12 +16,12 @@ import pandas as pd
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.arrays import write_array
 from rakuten_assets.dataset.layout import SPLITS, X_TEST_FILE, X_TRAIN_FILE, Y_TRAIN_FILE, Split
-from rakuten_assets.files import write_bytes
 from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_document
 from rakuten_assets.outputs.index import build_index
 from rakuten_assets.outputs.publication import Publication, publish
+from rakuten_assets.storage.arrays import write_array
+from rakuten_assets.storage.files import write_bytes
 
 CODES = (10, 40, 2583)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rakuten_assets.arrays import write_array
 from rakuten_assets.errors import ManifestError, StoreError
 from rakuten_assets.outputs.contents import SetContents, StoredFile, belong_together, read_document
 from rakuten_assets.outputs.index import build_index
+from rakuten_assets.storage.arrays import write_array
 from rakuten_assets_tests.outputs.storages import catalogue, duplicate_groups, stored_set, with_extractor
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor, PublishedFile
 from rakuten_assets.outputs.names import features_file, metadata_file
+from rakuten_assets.storage.files import sha256_of_bytes
 
 few = settings(max_examples=40, deadline=None)
 DIGESTS = st.integers(0, 255).map(lambda number: sha256_of_bytes(bytes([number])))

@@ -14,13 +14,13 @@ from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
-from rakuten_assets.files import sha256_of_bytes, write_bytes
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
-from rakuten_assets.machine import usable_cores
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.machine import usable_cores
+from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
 
 GALLERY_FILE = "augmentation_gallery.png"
 

@@ -17,7 +17,7 @@ from rakuten_assets.defs.verdicts import Gives, publish, refuse
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION, column_descriptions
 from rakuten_assets.integrity.validation import scan_content, scan_verdicts
-from rakuten_assets.machine import usable_cores
+from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import catalog_signature, image_versions, open_catalog
 from rakuten_assets.storage import Storage

@@ -4,13 +4,13 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from rakuten_assets.arrays import array_version
 from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.validity import mask_verdict, validity_mask
 from rakuten_assets.defs.catalog.checks import MASK_CHECKS
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import details
 from rakuten_assets.defs.verdicts import Gives, publish
+from rakuten_assets.storage.arrays import array_version
 
 
 @stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)

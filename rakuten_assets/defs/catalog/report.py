@@ -18,7 +18,7 @@ from rakuten_assets.integrity.validation import (
     report_verdicts,
     summary_version,
 )
-from rakuten_assets.machine import release_free_memory, usable_cores
+from rakuten_assets.runtime.machine import release_free_memory, usable_cores
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.arrays import array_version
 from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
@@ -42,10 +41,11 @@ from rakuten_assets.extraction.validation import (
     shard_verdicts,
 )
 from rakuten_assets.integrity.validation import refuse_failed_scans
-from rakuten_assets.progress import Progress, unfinished
+from rakuten_assets.runtime.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import scratch_folder
+from rakuten_assets.storage.arrays import array_version
 
 Scans = dict[str, pd.DataFrame]
 Shards = dict[str, FeatureArray]

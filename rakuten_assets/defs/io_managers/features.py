@@ -4,7 +4,6 @@ from typing import Any
 
 from upath import UPath
 
-from rakuten_assets.arrays import ArrayRecord, open_array
 from rakuten_assets.defs.io_managers.npy import (
     NpyIOManager,
     describe_array,
@@ -14,7 +13,8 @@ from rakuten_assets.defs.io_managers.npy import (
 )
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing.features import FeatureArray, rows_digest
-from rakuten_assets.tables import read_table, write_table
+from rakuten_assets.storage.arrays import ArrayRecord, open_array
+from rakuten_assets.storage.tables import read_table, write_table
 
 
 class FeatureIOManager(NpyIOManager):

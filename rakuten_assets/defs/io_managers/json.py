@@ -8,8 +8,8 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import sha256_of_bytes
-from rakuten_assets.records import read_record, write_document
+from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.records import read_record, write_document
 from rakuten_assets.units import human_bytes
 
 

@@ -6,10 +6,10 @@ import dagster as dg
 import numpy as np
 from upath import UPath
 
-from rakuten_assets import records
-from rakuten_assets.arrays import ArrayRecord, StagedArray, move_array, open_array, write_array
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
+from rakuten_assets.storage import records
+from rakuten_assets.storage.arrays import ArrayRecord, StagedArray, move_array, open_array, write_array
 from rakuten_assets.units import human_bytes
 
 

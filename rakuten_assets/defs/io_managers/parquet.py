@@ -8,7 +8,7 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.tables import read_table, write_table
+from rakuten_assets.storage.tables import read_table, write_table
 from rakuten_assets.units import human_bytes
 
 

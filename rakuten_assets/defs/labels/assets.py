@@ -4,7 +4,6 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from rakuten_assets.arrays import array_version
 from rakuten_assets.dataset.contract import LABEL_COLUMN, codes_of_rows
 from rakuten_assets.dataset.labels import CLASS_NAMES, encode_labels, fit_label_encoder
 from rakuten_assets.dataset.validation import encoder_is_bijection, labels_match_rows, weights_are_balanced
@@ -14,6 +13,7 @@ from rakuten_assets.defs.presentation import picture, table
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.imbalance.class_weights import balanced_class_weights
 from rakuten_assets.plots import bars_png
+from rakuten_assets.storage.arrays import array_version
 
 
 @stage_asset("labels", "json", {"json"}, ENCODER_CHECKS, light=True)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 
-from rakuten_assets.arrays import ArrayRecord
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.defs.features.names import matrix_key, metadata_key
@@ -18,6 +17,7 @@ from rakuten_assets.outputs.contents import ExtractorContents, SetContents, Stor
 from rakuten_assets.outputs.index import build_index
 from rakuten_assets.outputs.names import make_command
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.arrays import ArrayRecord
 
 
 def stored_contents(

@@ -22,10 +22,10 @@ from rakuten_assets.defs.raw.checks import LABEL_CHECKS, PRODUCT_CHECKS
 from rakuten_assets.defs.raw.files import X_TEST, X_TRAIN, Y_TRAIN
 from rakuten_assets.defs.verdicts import Gives, publish, refuse
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.files import sha256_of_file
 from rakuten_assets.plots import class_distribution_png
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
+from rakuten_assets.storage.files import sha256_of_file
 
 _KINDS = {"csv", "pandas"}
 

@@ -15,9 +15,9 @@ from rakuten_assets.dataset.layout import (
     Y_TRAIN_FILE,
     CatalogFolder,
 )
-from rakuten_assets.files import sha256_of_file
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import image_version, open_catalog
+from rakuten_assets.storage.files import sha256_of_file
 
 X_TRAIN, Y_TRAIN, X_TEST = "x_train_csv", "y_train_csv", "x_test_csv"
 IMAGES: dict[str, str] = {split: f"{split}_images" for split in SPLITS}

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from rakuten_assets.evaluation.inputs import BLOCK_ROWS, Doubles, Floats, Ints
-from rakuten_assets.machine import usable_cores
+from rakuten_assets.runtime.machine import usable_cores
 
 # Relative decrease of the objective, and largest element of its preconditioned gradient, at which it has converged.
 # A tenth of it moved the validation loss by less than 5e-4 and took half as many evaluations again.

@@ -16,7 +16,7 @@ from upath import UPath
 from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
-from rakuten_assets.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
 
 TENSORS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.machine import usable_cores
+from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import Settings
 
 _TORCH_BATCH = {"cpu": 8, "cuda": 128}

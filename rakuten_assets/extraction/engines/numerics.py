@@ -18,7 +18,7 @@ from typing import Any
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines.choice import EnginePlan
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features
 
 CAP = "ONEDNN_MAX_CPU_ISA"
 """The variable that oneDNN reads once, when it first chooses a kernel."""

@@ -23,7 +23,7 @@ from rakuten_assets.extraction.engines.openvino_kernels import convolution_kerne
 from rakuten_assets.extraction.networks.converted import ConvertedModel
 from rakuten_assets.extraction.networks.telemetry import import_openvino
 from rakuten_assets.extraction.specification import ExtractorSpec
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features
 
 _CAPABILITIES = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 # Measured end to end, 2 cores with AVX-512, EfficientNet-B0, 2 streams: f32 is within 1 % from 2 to 4 images a call

@@ -22,7 +22,7 @@ from rakuten_assets.extraction.engines.choice import EnginePlan
 from rakuten_assets.extraction.networks.models import FromBytes, build_backbone, sha256_of_state
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import ExtractorSpec
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features
 
 _DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}
 # Without these torch emulates the precision on the CPU, far slower than float32.

@@ -17,8 +17,8 @@ from rakuten_assets.extraction.networks.packed import Packed, pack, read_packed,
 from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.storage import scratch_folder
+from rakuten_assets.storage.files import sha256_of_bytes
 
 # Change it when `conversion` makes another model from the same request.
 _RECIPE = 2

@@ -22,7 +22,7 @@ from rakuten_assets.backbones import Backbone, Normalisation
 from rakuten_assets.errors import WeightsError
 from rakuten_assets.extraction.networks.calibration import calibration_images
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.files import sha256_of_file
+from rakuten_assets.storage.files import sha256_of_file
 
 _CALIBRATION_IMAGES = 32
 _KEYS_IN_A_MESSAGE = 5

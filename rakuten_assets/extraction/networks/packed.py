@@ -18,7 +18,7 @@ from typing import Any
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import TEMPORARY_SUFFIX, is_local, sha256_of_bytes, write_bytes
+from rakuten_assets.storage.files import TEMPORARY_SUFFIX, is_local, sha256_of_bytes, write_bytes
 
 _ABOUT = "about.json"
 

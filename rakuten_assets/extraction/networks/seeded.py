@@ -19,7 +19,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.networks.packed import pack, read_about, read_packed, write_first
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_bytes
 
 SEED = 42
 FILE = "weights.safetensors"

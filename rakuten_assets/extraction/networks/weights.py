@@ -21,7 +21,7 @@ from rakuten_assets.backbones import Backbone, Release
 from rakuten_assets.backbones.specification import SEEDED
 from rakuten_assets.errors import WeightsError
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
-from rakuten_assets.files import sha256_of_file
+from rakuten_assets.storage.files import sha256_of_file
 from rakuten_assets.units import human_bytes
 
 WeightsKind = Literal["published", "file", "seeded"]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.arrays import ArrayRecord, StagedArray, stage_array
+from rakuten_assets.storage.arrays import ArrayRecord, StagedArray, stage_array
 
 if TYPE_CHECKING:  # The pipeline's module is heavy; a value that was stored needs none of it.
     from rakuten_assets.extraction.pipeline import ExtractionReport, Extractor

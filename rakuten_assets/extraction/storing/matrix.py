@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.arrays import copy_rows, stage_rows, verify_content
 from rakuten_assets.errors import ManifestError
 from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.extraction.storing.features import FeatureArray, merged_content
+from rakuten_assets.storage.arrays import copy_rows, stage_rows, verify_content
 
 _BLOCK_BYTES = 4 << 20
 

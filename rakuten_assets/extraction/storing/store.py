@@ -28,9 +28,9 @@ from rakuten_assets.extraction.storing.segments import (
     read_index,
     read_rows,
 )
-from rakuten_assets.files import is_local, write_bytes
-from rakuten_assets.leftovers import remove_temporary_files
-from rakuten_assets.records import read_record, write_record
+from rakuten_assets.storage.files import is_local, write_bytes
+from rakuten_assets.storage.leftovers import remove_temporary_files
+from rakuten_assets.storage.records import read_record, write_record
 
 DAMAGED_SUFFIX = ".damaged"
 ABOUT_FILE = "extractor.json"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from upath import UPath
 
-from rakuten_assets.files import is_local
+from rakuten_assets.storage.files import is_local
 
 FileIdentity = tuple[int, int]
 """Device and number of a file."""

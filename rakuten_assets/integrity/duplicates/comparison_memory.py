@@ -23,8 +23,8 @@ import numpy.typing as npt
 from safetensors.numpy import load, save
 from upath import UPath
 
-from rakuten_assets.files import write_bytes
 from rakuten_assets.integrity.duplicates.near_duplicates import Positions
+from rakuten_assets.storage.files import write_bytes
 
 _FORMAT = 1
 _DIGEST_BYTES = 32

@@ -22,10 +22,10 @@ import numpy.typing as npt
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.integrity.duplicates.candidates import CANDIDATE_COLUMNS, DEFAULT_DISTANCE
 from rakuten_assets.integrity.duplicates.near_duplicates import Positions
 from rakuten_assets.integrity.duplicates.near_groups import joined_images
+from rakuten_assets.storage.files import sha256_of_bytes
 
 LEVELS = ("exact", "pixel", "near")
 GROUP_COLUMNS = ("exact_group", "pixel_group", "near_group", "exact_size", "pixel_size", "near_size")

@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 from upath import UPath
 
-from rakuten_assets.files import TEMPORARY_SUFFIX, sha256_of_bytes, write_bytes
 from rakuten_assets.integrity.reading.record import ImageRecord
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, scan_frame, typed
+from rakuten_assets.storage.files import TEMPORARY_SUFFIX, sha256_of_bytes, write_bytes
 
 SUFFIX = ".arrow"
 _FILE_COLUMN = "file"

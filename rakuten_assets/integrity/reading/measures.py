@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rakuten_assets.compilation import CompiledKernels
 from rakuten_assets.integrity.reading import passes
 from rakuten_assets.integrity.reading.hashes import CELLS, pixel_sha256
 from rakuten_assets.integrity.reading.schema import NEAR_BLANK_RANGE
+from rakuten_assets.runtime.compilation import CompiledKernels
 
 _LEAST_SAMPLED_ROWS = 32
 

@@ -14,7 +14,6 @@ import numpy as np
 from upath import UPath
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.files import is_local
 from rakuten_assets.images.decoding import (
     Decoded,
     DecodeLimits,
@@ -31,6 +30,7 @@ from rakuten_assets.images.raster import refusals
 from rakuten_assets.images.reasons import Reason, status_of
 from rakuten_assets.integrity.reading.measures import measure_pixels
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION
+from rakuten_assets.storage.files import is_local
 from rakuten_assets.units import human_count
 
 _FORMATS_BY_SUFFIX = {

@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.images.reasons import Reason
 from rakuten_assets.integrity.reading.journal import ScanJournal
@@ -35,7 +34,8 @@ from rakuten_assets.integrity.reading.record import (
     record_of_content,
 )
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame, typed
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.progress import Progress
+from rakuten_assets.storage.files import sha256_of_bytes
 
 __all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "Scan", "scan_files", "scan_images"]
 

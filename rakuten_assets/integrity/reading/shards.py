@@ -16,7 +16,7 @@ from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.journal import ScanJournal, sweep
 from rakuten_assets.integrity.reading.scan import scan_files
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.progress import Progress
 
 
 @dataclass(frozen=True)

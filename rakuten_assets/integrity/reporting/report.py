@@ -18,7 +18,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from rakuten_assets.files import write_bytes
 from rakuten_assets.integrity.collecting.identity import file_numbers, is_link
 from rakuten_assets.integrity.collecting.walk import Omission
 from rakuten_assets.integrity.duplicates.groups import GROUP_COLUMNS, IDENTITY_COLUMNS
@@ -32,6 +31,7 @@ from rakuten_assets.integrity.reporting.known_facts import known_facts
 from rakuten_assets.integrity.reporting.page import report_html
 from rakuten_assets.integrity.reporting.showcase import showcase
 from rakuten_assets.integrity.reporting.spreadsheet import csv_bytes
+from rakuten_assets.storage.files import write_bytes
 
 REPORT_VERSION = "1"
 IMAGES_FILE, SUMMARY_FILE, HTML_FILE = "images.parquet", "summary.json", "report.html"

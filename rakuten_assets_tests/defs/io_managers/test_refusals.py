@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from rakuten_assets.arrays import write_array
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
@@ -19,6 +18,7 @@ from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.arrays import write_array
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 

@@ -16,8 +16,8 @@ from rakuten_assets.defs.io_managers.json import JsonIOManager, document_record
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
-from rakuten_assets.records import record_document
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.records import record_document
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 

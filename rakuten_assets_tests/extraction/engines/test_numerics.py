@@ -15,7 +15,7 @@ from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import numerics
 from rakuten_assets.extraction.engines.choice import EnginePlan, plan_engine
 from rakuten_assets.extraction.engines.numerics import numeric_profile, uses_blocked_kernels
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import MakeImages
 

@@ -16,7 +16,7 @@ from rakuten_assets.extraction.engines.openvino_kernels import wish_for_blocked
 from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model
 from rakuten_assets.extraction.networks.weights import find_weights
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
-from rakuten_assets.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.settings import Settings
 
 B0 = extractor_spec(Settings(backbone="efficientnet_b0"))

@@ -25,7 +25,7 @@ from rakuten_assets.extraction.networks.models import (  # noqa: E402
     sha256_of_state,
 )
 from rakuten_assets.extraction.networks.weights import WeightsSource  # noqa: E402
-from rakuten_assets.files import sha256_of_file  # noqa: E402
+from rakuten_assets.storage.files import sha256_of_file  # noqa: E402
 
 RESNET = find_backbone("resnet18")
 

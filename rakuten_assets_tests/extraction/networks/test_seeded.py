@@ -12,7 +12,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.networks import seeded as seeded_module
 from rakuten_assets.extraction.networks.packed import pack, read_about, read_packed, write_first
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights, weights_on_disk
-from rakuten_assets.files import sha256_of_file
+from rakuten_assets.storage.files import sha256_of_file
 
 RESNET = find_backbone("resnet18")
 

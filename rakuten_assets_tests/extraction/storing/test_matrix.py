@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rakuten_assets.arrays import stage_array
 from rakuten_assets.dataset.sharding import shard_of
 from rakuten_assets.errors import ManifestError, StoreError
 from rakuten_assets.extraction.storing import matrix as matrix_module
 from rakuten_assets.extraction.storing.features import FeatureArray, merged_content
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics, merge_shards
+from rakuten_assets.storage.arrays import stage_array
 
 DIM = 4
 FINGERPRINT = {"backbone": "resnet18", "feature_dim": DIM, "weights": "sha256:1"}

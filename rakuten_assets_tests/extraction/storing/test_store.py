@@ -13,7 +13,7 @@ from upath import UPath
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing import store as store_module
 from rakuten_assets.extraction.storing.store import RowStore
-from rakuten_assets.leftovers import hold, temporary_name
+from rakuten_assets.storage.leftovers import hold, temporary_name
 
 DIGEST = "d" * 64
 DIM = 7

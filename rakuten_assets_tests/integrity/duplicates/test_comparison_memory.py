@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
+from rakuten_assets.storage.files import sha256_of_bytes
 
 BASIS = {"way": 1}
 # NumPy drops zeros at the end of fixed-size bytes: some digests are made to end in them.

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading import record
 from rakuten_assets.integrity.reading.journal import ScanJournal, sweep
 from rakuten_assets.integrity.reading.record import ImageRecord
 from rakuten_assets.integrity.reading.scan import MOST_ROWS_AT_RISK, scan_files
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, scan_frame
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets_tests.images.pictures import encoded, smooth
 
 LIMITS = DecodeLimits(max_file_bytes=200_000, max_pixels=1_000_000)

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rakuten_assets.compilation import CompiledKernels
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.integrity.reading import measures as module
 from rakuten_assets.integrity.reading.measures import Measures, measure_pixels
 from rakuten_assets.integrity.reading.schema import NEAR_BLANK_RANGE, SCAN_COLUMNS
+from rakuten_assets.runtime.compilation import CompiledKernels
 from rakuten_assets_tests.images.pictures import noise, smooth
 
 Pixels = npt.NDArray[np.uint8]

@@ -18,7 +18,6 @@ import pytest
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.images import memory
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading import record, scan
@@ -26,7 +25,8 @@ from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.record import ImageRecord
 from rakuten_assets.integrity.reading.scan import SCAN_SCHEMA, SCAN_VERSION, scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, column_descriptions, scan_frame
-from rakuten_assets.progress import Progress
+from rakuten_assets.runtime.progress import Progress
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets_tests.images.pictures import encoded, smooth, with_size
 
 LIMITS = DecodeLimits(max_file_bytes=200_000, max_pixels=1_000_000)

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from rakuten_assets.benchmarks.memory import PeakMemory
+from rakuten_assets.benchmarks.measuring.memory import PeakMemory
 
 SECONDS_OF_A_TURN = 3.0
 

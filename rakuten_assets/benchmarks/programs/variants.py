@@ -1,7 +1,7 @@
 """One contestant of the extraction benchmark, in a process of its own.
 
-`python -m rakuten_assets.benchmarks.variants '{"variant": "document", ...}'` loads its model, then reads one JSON
-request a line on standard input ({"files": [...], "features": path or null}) and answers one JSON line each
+`python -m rakuten_assets.benchmarks.programs.variants '{"variant": "document", ...}'` loads its model, then reads one
+JSON request a line on standard input ({"files": [...], "features": path or null}) and answers one JSON line each
 ({"seconds": ...}), so that the benchmark can give every contestant the same images in turn.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rakuten_assets.backbones.specification import SEEDED
-from rakuten_assets.files import sha256_of_bytes
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.synthetic.plan import FULL_TEST_ROWS, FULL_TRAIN_ROWS
 
 DATA_SET_IMAGES = FULL_TRAIN_ROWS + FULL_TEST_ROWS
@@ -50,7 +50,8 @@ def _open(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
 def _open_baseline(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
     import torch
 
-    from rakuten_assets.benchmarks import baselines, roofline
+    from rakuten_assets.benchmarks.measuring import roofline
+    from rakuten_assets.benchmarks.programs import baselines
     from rakuten_assets.extraction.networks.models import build_backbone
     from rakuten_assets.extraction.networks.seeded import weights_on_disk
     from rakuten_assets.extraction.preparation import prepare

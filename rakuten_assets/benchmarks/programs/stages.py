@@ -16,7 +16,7 @@ import numpy as np
 from upath import UPath
 
 from rakuten_assets.backbones.specification import SEEDED
-from rakuten_assets.benchmarks.roofline import matmul_peak
+from rakuten_assets.benchmarks.measuring.roofline import matmul_peak
 from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import preprocess

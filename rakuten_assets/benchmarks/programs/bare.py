@@ -1,7 +1,7 @@
 """The work of the graph by the lower floor alone: what a script without an orchestrator would do.
 
-`python -m rakuten_assets.benchmarks.bare` reads the same `RAKUTEN_*` settings as the graph and writes matrices to
-`<storage>/outputs`; with `--model` it only converts the model. The difference between its wall time and the graph's
+`python -m rakuten_assets.benchmarks.programs.bare` reads the same `RAKUTEN_*` settings as the graph and writes
+matrices to `<storage>/outputs`; with `--model` it only converts the model. The difference between its wall time and the graph's
 is what Dagster costs (and buys: lineage, checks, pictures, partitions).
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 
-from rakuten_assets.arrays import write_array
 from rakuten_assets.dataset.contract import check_catalog, read_labels, read_products
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.manifest import build_manifest
@@ -19,10 +18,11 @@ from rakuten_assets.extraction.storing.features import extract_shard, shard_tabl
 from rakuten_assets.extraction.storing.matrix import merge_shards
 from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.shards import scan_shards
-from rakuten_assets.machine import usable_cores
+from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import scratch_folder
+from rakuten_assets.storage.arrays import write_array
 
 
 def main() -> None:

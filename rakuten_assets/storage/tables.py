@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import atomic_file, identity, is_local
+from rakuten_assets.storage.files import atomic_file, identity, is_local
 
 _MAGIC = b"PAR1"
 _MARK = b"sha256:"

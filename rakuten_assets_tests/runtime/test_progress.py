@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rakuten_assets import progress
-from rakuten_assets.progress import Progress, unfinished
+from rakuten_assets.runtime import progress
+from rakuten_assets.runtime.progress import Progress, unfinished
 
 
 class Clock:

@@ -14,7 +14,7 @@ from typing import Any
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import (
+from rakuten_assets.storage.files import (
     create_bytes,
     identity,
     is_local,
@@ -22,7 +22,7 @@ from rakuten_assets.files import (
     write_bytes,
     write_errors_told,
 )
-from rakuten_assets.leftovers import alone_in
+from rakuten_assets.storage.leftovers import alone_in
 
 CHECKSUM = "checksum"
 # Of a document: as many runs may write one at the same time.

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
-from rakuten_assets.files import (
+from rakuten_assets.storage.files import (
     atomic_file,
     is_local,
     move_file,

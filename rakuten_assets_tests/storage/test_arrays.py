@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from upath import UPath
 
-from rakuten_assets import arrays as arrays_module
-from rakuten_assets.arrays import (
+from rakuten_assets.errors import StoreError, WriteError
+from rakuten_assets.storage import arrays as arrays_module
+from rakuten_assets.storage.arrays import (
     ArrayRecord,
     array_version,
     move_array,
@@ -21,8 +22,7 @@ from rakuten_assets.arrays import (
     verify_content,
     write_array,
 )
-from rakuten_assets.errors import StoreError, WriteError
-from rakuten_assets.files import sha256_of_file
+from rakuten_assets.storage.files import sha256_of_file
 
 _DTYPES = st.sampled_from(["<f4", ">f4", "<f8", "<i8", ">i2", "|b1", "|u1", "<U3"])
 _ARRAYS = _DTYPES.flatmap(

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from rakuten_assets.arrays import StagedArray, move_array, stage_array, write_array
 from rakuten_assets.errors import WriteError
-from rakuten_assets.files import (
+from rakuten_assets.storage.arrays import StagedArray, move_array, stage_array, write_array
+from rakuten_assets.storage.files import (
     atomic_file,
     atomic_path,
     create_bytes,
@@ -29,9 +29,9 @@ from rakuten_assets.files import (
     sha256_of_file,
     write_bytes,
 )
-from rakuten_assets.leftovers import temporary_name
-from rakuten_assets.records import write_record
-from rakuten_assets.tables import write_table
+from rakuten_assets.storage.leftovers import temporary_name
+from rakuten_assets.storage.records import write_record
+from rakuten_assets.storage.tables import write_table
 from rakuten_assets_tests.closing_store import ClosingStore, new_bucket
 
 
@@ -113,7 +113,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "x.npy"
     write_bytes(target, b"old")
     code = (
-        "import os, signal, sys; from pathlib import Path; from rakuten_assets.files import atomic_file\n"
+        "import os, signal, sys; from pathlib import Path; from rakuten_assets.storage.files import atomic_file\n"
         "with atomic_file(Path(sys.argv[1])) as file:\n"
         "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -318,7 +318,7 @@ def test_a_writer_that_pauses_keeps_its_file(tmp_path: Path) -> None:
         file.flush()
         for path in tmp_path.iterdir():
             os.utime(path, (1, 1))
-        code = "import sys; from pathlib import Path; from rakuten_assets.files import write_bytes\n"
+        code = "import sys; from pathlib import Path; from rakuten_assets.storage.files import write_bytes\n"
         code += "write_bytes(Path(sys.argv[1]), b'second')"
         subprocess.run([sys.executable, "-c", code, str(target)], check=True)
         assert target.read_bytes() == b"second"

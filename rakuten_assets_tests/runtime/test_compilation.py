@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rakuten_assets.compilation import CompiledKernels
+from rakuten_assets.runtime.compilation import CompiledKernels
 
 
 @pytest.fixture

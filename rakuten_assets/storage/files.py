@@ -25,7 +25,7 @@ from typing import IO, Any, TypeGuard
 from upath import UPath
 
 from rakuten_assets.errors import StoreError, WriteError
-from rakuten_assets.leftovers import TEMPORARY_SUFFIX, hold, remove_temporary_files, temporary_name
+from rakuten_assets.storage.leftovers import TEMPORARY_SUFFIX, hold, remove_temporary_files, temporary_name
 
 __all__ = [
     "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "move_file",

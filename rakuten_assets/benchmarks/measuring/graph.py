@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rakuten_assets.benchmarks.memory import run_watched
+from rakuten_assets.benchmarks.measuring.memory import run_watched
 from rakuten_assets.dataset.sharding import shard_keys
 
-BARE = ("-m", "rakuten_assets.benchmarks.bare")
+BARE = ("-m", "rakuten_assets.benchmarks.programs.bare")
 """The command that does the graph's work by the lower floor alone."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0

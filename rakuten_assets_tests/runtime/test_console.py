@@ -15,7 +15,7 @@ from rakuten_assets_tests.integrity.gallery import product, save
 
 _COMMAND = """
 import sys
-from rakuten_assets.console import run_command
+from rakuten_assets.runtime.console import run_command
 
 def main():
     for _ in range(int(sys.argv[2])):

@@ -1,7 +1,7 @@
 """The peer that the integrity report is measured against: cleanvision, all its checks, on one folder.
 
-`python -m rakuten_assets.benchmarks.peer_cleanvision DIR --workers N` prints a JSON object with its issue types.
-Install it with the extra `benchmarks`; nothing else of the project needs it.
+`python -m rakuten_assets.benchmarks.programs.peer_cleanvision DIR --workers N` prints a JSON object with its issue
+types. Install it with the extra `benchmarks`; nothing else of the project needs it.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from rakuten_assets.errors import SettingsError, StoreError, WriteError
-from rakuten_assets.leftovers import hold, temporary_name
-from rakuten_assets.records import write_record
 from rakuten_assets.storage import LAYOUT_VERSION, Storage, safe_name, scratch_folder
+from rakuten_assets.storage.leftovers import hold, temporary_name
+from rakuten_assets.storage.records import write_record
 
 
 @given(name=st.text(max_size=12))

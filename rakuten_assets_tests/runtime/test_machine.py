@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rakuten_assets import machine
+from rakuten_assets.runtime import machine
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_machine_summary_says_what_a_measurement_needs() -> None:
 def test_free_memory_goes_back_to_the_system() -> None:
     code = """
 import os, psutil
-from rakuten_assets.machine import release_free_memory
+from rakuten_assets.runtime.machine import release_free_memory
 rss = psutil.Process().memory_info
 blocks = [os.urandom(50_000) for _ in range(4_000)]  # 200 MB, in blocks too small for pages of their own
 last = blocks[-1]  # the end of the heap stays taken, so nothing goes back by itself

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rakuten_assets.files import write_bytes
+from rakuten_assets.storage.files import write_bytes
 
 Row = Mapping[str, Any]
 
