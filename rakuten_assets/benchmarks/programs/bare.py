@@ -1,8 +1,8 @@
 """The work of the graph by the lower floor alone: what a script without an orchestrator would do.
 
 `python -m rakuten_assets.benchmarks.programs.bare` reads the same `RAKUTEN_*` settings as the graph and writes
-matrices to `<storage>/outputs`; with `--model` it only converts the model. The difference between its wall time and the graph's
-is what Dagster costs (and buys: lineage, checks, pictures, partitions).
+matrices to `<storage>/outputs`; with `--model` it only converts the model. The difference between its wall time and
+the graph's is what Dagster costs (and buys: lineage, checks, pictures, partitions).
 """
 
 from __future__ import annotations
