@@ -90,6 +90,18 @@ def _head(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _backbones(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.backbones.entries import ENTRIES
+    from rakuten_assets.benchmarks import backbones, extraction
+
+    names = options.names.split(",") if options.names else [entry.name for entry in ENTRIES]
+    accuracies = backbones.parse_accuracies(options.accuracy, names)
+    engines = [one for one in extraction.contestants(with_torch=not options.without_torch) if one.engine]
+    rows = backbones.measure(names, work / "storage", options.n, options.workers, engines)
+    print(backbones.report(rows, accuracies))
+    return rows
+
+
 def _loader(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     from rakuten_assets.benchmarks import loader
 
@@ -201,6 +213,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
     command = add("loader", "the training loader beside a plain DataLoader of torchvision", _loader, 512, 5)
     command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
+    command = add("backbones", "what each backbone costs on this machine", _backbones, 64, 1)
+    command.add_argument("--names", default="", help="backbones with commas between (default: all)")
+    command.add_argument("--accuracy", default="", help="NAME=SCORE,... on your own labels, for the choice")
+    command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
     command = add("integrity", "the integrity report beside cleanvision", _integrity, 2000, 2)
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
     command = add(

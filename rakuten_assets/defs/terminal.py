@@ -28,6 +28,8 @@ from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import is_local
 
 _COMMANDS = ("dagster", "dg", "dagster-daemon", "dagster-webserver")
+_UNKNOWN_ASSETS = re.compile(r"AssetKey\(s\) (\[.*?\]) were selected, but no AssetsDefinition")
+_OR = " or "
 _META = "dagster_meta"  # what Dagster puts on each record of a run
 _REFUSALS = tuple(
     name
@@ -127,6 +129,8 @@ class _Ending:
             return _no_room(str(error))
         # What Dagster's command says of its options, in `dagster._cli.asset`.
         text = str(error)
+        if sentence := _wrong_selection(text):
+            return sentence
         keys = shard_keys(Settings.load().shards)
         spelling = f"--partition-range {keys[0]}...{keys[-1]} (all shards) or --partition {keys[0]} (one)"
         if "no '--partition' option was provided" in text:
@@ -138,6 +142,23 @@ class _Ending:
         if "none of the assets are partitioned" in text:
             return "the selected assets are not split into shards: leave --partition out"
         return None
+
+
+def _wrong_selection(text: str) -> str | None:
+    """What is wrong with `--select`, from Dagster's own words; None if they are about something else.
+
+    >>> print(_wrong_selection("AssetKey(s) ['nothing'] were selected, but no AssetsDefinition supplies them"))
+    there is no asset nothing; `dagster asset list -m rakuten_assets.definitions` lists them
+    """
+    listing = "`dagster asset list -m rakuten_assets.definitions` lists them"
+    if unknown := _UNKNOWN_ASSETS.match(text):
+        names = ", ".join(re.findall(r"'([^']*)'", unknown[1]))
+        _, _, similar = text.partition("did you mean one of the following?")
+        meant = ["/".join(re.findall(r'"([^"]*)"', key)) for key in re.findall(r"\[([^\]]*)\]", similar)]
+        return f"there is no asset {names}; {f'did you mean {_OR.join(meant)}? ' if meant else ''}{listing}"
+    if text.startswith("Invalid selection string: "):
+        return f"--select {text.partition(': ')[2]!r} selects no assets (names, `*`, `group:features`); {listing}"
+    return None
 
 
 class _Plain(logging.Formatter):

@@ -83,7 +83,7 @@ def test_overhead_compares_the_same_vectors(tmp_path: Path) -> None:
     small = ("--n", "100", "--test-rows", "16", "--shards", "1")
     done = run("overhead", *small, "--work", str(tmp_path))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    (graph,) = (tmp_path / "storage" / "outputs").glob("train_features_*.npy")
+    (graph,) = (tmp_path / "storage" / "assets").glob("*/train_feature_matrix/train_feature_matrix.npy")
     bare = tmp_path / "storage-bare" / "outputs" / "train_features.npy"
     assert graph.read_bytes() == bare.read_bytes()
 

@@ -16,7 +16,8 @@ import pytest
 
 import rakuten_assets
 
-pytestmark = pytest.mark.slow
+# In one process: one first run for all.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
 
 PROJECT = Path(rakuten_assets.__file__).parents[1]
 TRAIN_ROWS, TEST_ROWS = 81, 20
@@ -145,7 +146,7 @@ def test_the_terminal_shows_progress_and_hardly_any_noise(first: tuple[Terminal,
 def test_a_run_ends_in_what_it_did(first: tuple[Terminal, str]) -> None:
     terminal, printed = first
     done, rows, warnings, outputs, following = printed.splitlines()[-5:]
-    assert re.search(r"done: 15 assets in .*; 101 images scanned, \d+ unusable", done)
+    assert re.search(r"done: 23 assets in .*; 101 images scanned, \d+ unusable", done)
     assert re.fullmatch(r"rows: 81 train \(\d+ quarantined: vector zero\), 20 test \(\d+ .*\)", rows)
     assert warnings.startswith("warnings: ")
     assert "label_conflicts" in warnings
@@ -191,6 +192,22 @@ def test_a_partition_misspelt_is_told_the_right_way(
     options: tuple[str, ...], sentence: str, done: Terminal
 ) -> None:
     _ends_in(done.materialize("image_scan", *options, fails=True), sentence)
+
+
+@pytest.mark.parametrize(
+    ("select", "sentence"),
+    [
+        (
+            "train_features",
+            "there is no asset train_features; did you mean efficientnet_b0/train_features or "
+            "efficientnet_lite0/train_features?",
+        ),
+        ("no-such-thing", "there is no asset no-such-thing; `dagster asset list"),
+        ("x_train or", "--select 'x_train or' selects no assets"),
+    ],
+)
+def test_an_asset_misspelt_is_told_the_right_way(select: str, sentence: str, fresh: Terminal) -> None:
+    _ends_in(fresh.materialize(select, fails=True), sentence)
 
 
 def test_a_job_over_no_shard_says_how_to_name_them(done: Terminal) -> None:
@@ -268,13 +285,13 @@ def test_a_second_run_gives_the_same_bytes_and_computes_nothing(done: Terminal) 
     assert done.outputs() == before
     for name in ("efficientnet_b0", "efficientnet_lite0"):
         for split in ("train", "test"):
-            assert f"{name}, {split} features: 0 computed, " in printed
+            assert re.search(rf"{name}, {split} features: .*; 0 computed, ", printed)
 
 
 def test_unchanged_shards_made_again_leave_nothing_unsynced_in_the_interface(done: Terminal) -> None:
     done.everything()
     assert _unsynced(done) == []
-    done.materialize("image_scan,train_features", "--partition-range", "00...01")
+    done.materialize("image_scan,efficientnet_b0/train_features", "--partition-range", "00...01")
     done.materialize("image_scan", "--partition", "01")
     assert _unsynced(done) == []
     (catalog,) = (done.storage / "synthetic").iterdir()
@@ -285,12 +302,20 @@ def test_unchanged_shards_made_again_leave_nothing_unsynced_in_the_interface(don
     mine = Terminal(done.folder, 2, {"RAKUTEN_DATA_DIR": str(catalog), "RAKUTEN_WEIGHTS": "seeded"})
     mine.materialize("image_scan", "--partition-range", "00...01")
     by_shard = [place for place in _unsynced(done) if place[1] is not None]
-    assert by_shard == [("test_features", "01"), ("train_features", "01")]
+    families = ("efficientnet_b0", "efficientnet_lite0")
+    assert by_shard == [
+        (f"{name}/{split}_features", "01") for name in families for split in ("test", "train")
+    ]
 
 
 def _unsynced(terminal: Terminal) -> list[tuple[str, str | None]]:
     """What the interface's own query calls stale: assets, and shards of those that have some."""
-    shards = ", ".join(f'{{path: ["{name}"]}}' for name in ("image_scan", "train_features", "test_features"))
+    families = ("efficientnet_b0", "efficientnet_lite0")
+    keys = [
+        ["image_scan"],
+        *([name, f"{split}_features"] for name in families for split in ("train", "test")),
+    ]
+    shards = ", ".join(f"{{path: {json.dumps(key)}}}" for key in keys)
     query = (
         "{ whole: assetNodes { assetKey { path } staleStatus } "
         f"by_shard: assetNodes(assetKeys: [{shards}]) {{ assetKey {{ path }} partitionKeys staleStatusByPartition }} }}"
@@ -313,7 +338,8 @@ def test_three_shards_computed_anew_give_the_bytes_of_two(
     first: tuple[Terminal, str], fresh: Terminal
 ) -> None:
     three = Terminal(fresh.folder, 3)
-    what = "group:raw,group:labels,group:features,image_manifest,image_scan,train_valid,test_valid"
+    what = "group:raw,group:labels,group:features,group:outputs"
+    what += ",image_manifest,image_scan,train_valid,test_valid,duplicate_groups"
     three.materialize(what, "--partition-range", "00...02")
     assert three.outputs() == first[0].outputs()
 
@@ -332,6 +358,7 @@ def test_a_run_a_shard_gives_the_bytes_of_one_run(first: tuple[Terminal, str], d
     assert "--select efficientnet_b0/test_features --partition 00" in printed
     done.materialize(by_shard, "--partition", "00")
     done.materialize(merged)
+    done.materialize(",".join([*(f"{name}/metadata" for name in families), "outputs"]))
     assert done.outputs() == first[0].outputs()
 
 

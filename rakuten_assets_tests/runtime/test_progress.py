@@ -115,3 +115,16 @@ def test_a_part_is_silent_but_for_how_long_still(clock: Clock) -> None:
         part.advance(5)
     assert len(lines) == 1
     assert lines[0].endswith(" left")
+
+
+def test_the_closing_line_of_finished_work_says_what_became_of_it(clock: Clock) -> None:
+    lines: list[str] = []
+    for done in (10, 20):
+        with Progress("features", 20, log=lines.append) as bar:
+            clock.now += 2
+            bar.advance(done)
+            bar.outcome = "18 computed, 2 reused"
+    assert lines == [
+        "features: 10 of 20 images, 5 images/s, 2.0 s left",
+        "features: 20 of 20 images, 10 images/s, 2.0 s; 18 computed, 2 reused",
+    ]

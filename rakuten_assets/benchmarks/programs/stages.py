@@ -6,18 +6,18 @@ import hashlib
 import json
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from upath import UPath
 
 from rakuten_assets.backbones.specification import SEEDED
+from rakuten_assets.benchmarks.measuring.inference import inference_rate
 from rakuten_assets.benchmarks.measuring.roofline import matmul_peak
-from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
+from rakuten_assets.extraction.engines import open_engine, plan_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.extraction.storing.store import RowStore
@@ -70,7 +70,7 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     plan = plan_engine(settings)
     before = matmul_peak(settings.precision)
     with open_engine(plan, spec, weights, settings.storage / "cache", _log) as engine:
-        features, costs["infer_per_second"] = _inference(engine, np.stack(inputs))
+        features, costs["infer_per_second"] = inference_rate(engine, np.stack(inputs))
     costs["matmul_peak_gflops"] = max(before, matmul_peak(settings.precision))
     keys = [hashlib.sha256(content).digest() for content in contents]
     with tempfile.TemporaryDirectory() as folder:
@@ -89,27 +89,6 @@ def _each(function: Callable[[Input], Output], items: Sequence[Input]) -> tuple[
         results = [function(item) for item in items]
         best = min(best, time.perf_counter() - started)
     return results, best / len(items) * 1e3
-
-
-def _inference(engine: Engine, images: Any) -> tuple[Any, float]:
-    """Features of prepared images, and images per second over the better of two rounds."""
-    batches = [images[at : at + engine.batch] for at in range(0, len(images), engine.batch)]
-    parts: list[Any] = [None] * len(batches)
-
-    def caller(first: int) -> None:
-        for position in range(first, len(batches), engine.callers):
-            parts[position] = engine.infer(batches[position])
-
-    best = float("inf")
-    for _ in range(2):
-        threads = [threading.Thread(target=caller, args=(first,)) for first in range(engine.callers)]
-        started = time.perf_counter()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        best = min(best, time.perf_counter() - started)
-    return np.concatenate(parts), len(images) / best
 
 
 def _log(message: str) -> None:

@@ -217,7 +217,7 @@ def _features(
             reports.append(report)
             progress.leave_out(report.waited)
             progress.advance(len(rows))
-        context.log.info(f"{what}: {outcome(reports)}")
+        progress.outcome = outcome(reports)
         result = dg.MaterializeResult(
             value=made, metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
         )
