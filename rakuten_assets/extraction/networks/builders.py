@@ -64,7 +64,7 @@ def describe_timm(backbone: Backbone) -> Backbone:
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         classifier=classifier if isinstance(classifier, str) else "",
         releases=releases,
-        normalisation=Normalisation("timm", mean, std),
+        normalisation=Normalisation(mean, std, name="timm"),
         # Many transformers take one size only.
         document_side=side if published.get("fixed_input_size") else 224,
         describer="",
