@@ -1,13 +1,15 @@
 """Every knob of the project: one typed, documented, frozen object, read from `RAKUTEN_*` variables.
 
-`Settings.load()` reads the environment and a `.env` file of the working folder (the environment wins), and refuses
-a wrong value with the variable's name, the value and what is allowed. Which names count: `variables`.
+`Settings.load()` reads the environment, then `.env` of the working folder, then `.env` of the project's root; what is
+found first wins. It refuses a wrong value with the variable's name, the value and what is allowed. Which names count:
+`variables`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -212,7 +214,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
-        """Read the settings from the environment and `.env`; keyword arguments win over both.
+        """Read the settings from the environment and `.env` files; keyword arguments win over both.
 
         Raises:
             SettingsError: naming each variable, its value and what is allowed.
@@ -235,14 +237,20 @@ class Settings(BaseSettings):
 
 
 class _Variables(PydanticBaseSettingsSource):
-    """The environment and `.env`, read alike."""
+    """The environment and `.env` files, read alike."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        given = given_variables(variable_names())
+        given = given_variables(variable_names(), _env_folders())
         return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+
+
+def _env_folders() -> tuple[Path, ...]:
+    """Relative where it is the working folder: messages then say `.env`."""
+    root = project_root()
+    return (Path(),) if root == Path.cwd() else (Path(), root)
 
 
 def _backbone(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Which variables are settings of this project: those of the environment, and those of a `.env` file.
+"""Which variables are settings of this project: those of the environment, and those of `.env` files.
 
 The prefix is not this project's alone: orchestrators set names that begin with a service's name, and other programs
 have keys of their own. A name that is nearly a setting's is refused, for a setting that is silently ignored is worse
@@ -23,6 +23,8 @@ from rakuten_assets.errors import SettingsError
 PREFIX = "RAKUTEN_"
 ENV_FILE = ".env"
 
+Variables = Mapping[str, str | None]
+
 _LOG = logging.getLogger(__name__)
 _ENVIRONMENT = "the environment"
 # What Kubernetes and Docker set for a service `rakuten-...` beside a container.
@@ -35,29 +37,30 @@ _NEAR, _NEAR_WHATEVER_THE_LENGTH = 0.8, 0.9
 _COLON_LINE = re.compile(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*:", re.IGNORECASE)
 
 
-def given_variables(known: Sequence[str]) -> dict[str, str]:
+def given_variables(known: Sequence[str], folders: Sequence[Path]) -> dict[str, str]:
     """Values of the known variables that are set, by name; the environment wins over `.env`.
 
     An empty value is none.
 
     Args:
         known: the settings' names, in capitals.
+        folders: whose `.env` is read where there is one; an earlier folder's value wins.
 
     Raises:
-        SettingsError: for a name that is nearly a known one, a name that is given twice, or a `.env` file that cannot
-            be read.
+        SettingsError: for a name that is nearly a known one, a name that is given twice in one place, or a `.env` file
+            that cannot be read.
     """
-    file = _env_file()
+    files = {path: _env_file(path) for folder in folders for path in [folder / ENV_FILE]}
     strange = {
         name
-        for source, variables in ((_ENVIRONMENT, os.environ), (ENV_FILE, file))
+        for source, variables in ((_ENVIRONMENT, os.environ), *files.items())
         for name, value in variables.items()
-        if _is_strange(name, value or "", source, known)
+        if _is_strange(name, value or "", str(source), known)
     }
     if strange:
         what = "is not a setting" if len(strange) == 1 else "are not settings"
         _LOG.warning("%s %s of this project: ignored", ", ".join(sorted(strange)), what)
-    found = {name: _value(name, file) for name in known}
+    found = {name: _value(name, files) for name in known}
     return {name: value for name, value in found.items() if value}
 
 
@@ -100,12 +103,15 @@ def _words(name: str) -> list[str]:
     return name.upper().removeprefix(PREFIX).split("_")
 
 
-def _value(name: str, file: Mapping[str, str | None]) -> str | None:
-    spellings = {given: value for given, value in os.environ.items() if given.upper() == name and value}
+def _value(name: str, files: Mapping[Path, Variables]) -> str | None:
+    spellings = _spellings(name, os.environ)
     # `dagster` copies `.env` into the environment: a spelling that comes from there gives way to one that does not.
-    spellings = {given: v for given, v in spellings.items() if file.get(given) != v} or spellings
-    in_file = {given: value for given, value in file.items() if given.upper() == name and value}
-    for source, given in ((_ENVIRONMENT, spellings), (ENV_FILE, in_file)):
+    copied = [pair for file in files.values() for pair in file.items()]
+    spellings = {given: v for given, v in spellings.items() if (given, v) not in copied} or spellings
+    for source, given in (
+        (_ENVIRONMENT, spellings),
+        *((path, _spellings(name, file)) for path, file in files.items()),
+    ):
         if len(set(given.values())) > 1:
             both = " and ".join(f"{spelling}={value!r}" for spelling, value in given.items())
             raise SettingsError(f"{both} in {source} are one setting with two values; keep one of them")
@@ -114,8 +120,11 @@ def _value(name: str, file: Mapping[str, str | None]) -> str | None:
     return None
 
 
-def _env_file() -> Mapping[str, str | None]:
-    path = Path(ENV_FILE)
+def _spellings(name: str, variables: Variables) -> dict[str, str]:
+    return {given: value for given, value in variables.items() if given.upper() == name and value}
+
+
+def _env_file(path: Path) -> Variables:
     try:
         # A byte order mark, which editors of Windows write, is no part of the first name.
         text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
@@ -126,7 +135,7 @@ def _env_file() -> Mapping[str, str | None]:
         if colon := _COLON_LINE.match(line):
             value = line[colon.end() :].strip()
             raise SettingsError(
-                f"{ENV_FILE}, line {number}: {line.strip()!r} sets nothing; write {colon[1]}={value}"
+                f"{path}, line {number}: {line.strip()!r} sets nothing; write {colon[1]}={value}"
             )
         lines.append(line)
     return dotenv_values(stream=io.StringIO("\n".join(lines) + "\n"))

@@ -5,15 +5,16 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from rakuten_assets.errors import SettingsError
 from rakuten_assets.project import project_root
-from rakuten_assets.settings import Settings
+from rakuten_assets.settings import Settings, variable_names
 
 OURS = '[tool.dagster]\nmodule_name = "rakuten_assets.definitions"\n'
 
 
 @pytest.fixture(autouse=True)
 def no_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DAGSTER_HOME", "RAKUTEN_STORAGE"):
+    for name in ("DAGSTER_HOME", *variable_names()):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -73,3 +74,33 @@ def test_whole_addresses_are_left_alone(
 ) -> None:
     _go(tmp_path, monkeypatch)
     assert str(Settings(storage=address).storage) == address
+
+
+def test_settings_of_the_root_hold_in_every_folder_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(OURS)
+    (tmp_path / ".env").write_text("RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE=own\nrakuten_threads=3\n")
+    _go(tmp_path / "notebooks" / "mine", monkeypatch)
+    settings = Settings.load()
+    assert (settings.shards, settings.threads, settings.storage) == (4, 3, UPath(tmp_path / "own"))
+    Path(".env").write_text("rakuten_shards=8\nRAKUTEN_STORAGE=\n")
+    settings = Settings.load()
+    assert (settings.shards, settings.threads, settings.storage) == (8, 3, UPath(tmp_path / "own"))
+    monkeypatch.setenv("RAKUTEN_SHARDS", "2")
+    assert Settings.load().shards == 2
+
+
+def test_a_mistake_in_the_roots_settings_names_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(OURS)
+    (tmp_path / ".env").write_text("RAKUTEN_SHARD=4\n")
+    _go(tmp_path / "notebooks", monkeypatch)
+    with pytest.raises(SettingsError) as refused:
+        Settings.load()
+    assert f"RAKUTEN_SHARD in {tmp_path / '.env'} is not a setting" in str(refused.value)
+    (tmp_path / ".env").write_text("RAKUTEN_SHARDS: 4\n")
+    with pytest.raises(SettingsError) as refused:
+        Settings.load()
+    assert str(refused.value).startswith(f"{tmp_path / '.env'}, line 1: ")

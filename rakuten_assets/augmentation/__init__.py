@@ -15,7 +15,7 @@ from rakuten_assets.augmentation.geometry import (
     VerticalFlip,
 )
 from rakuten_assets.augmentation.mixing import CutMix, MixUp
-from rakuten_assets.augmentation.normalisation import IMAGENET, Normalisation, ValidationTransform
+from rakuten_assets.augmentation.normalisation import ValidationTransform
 from rakuten_assets.augmentation.policies import (
     HEAVY,
     LIGHT,
@@ -26,6 +26,7 @@ from rakuten_assets.augmentation.policies import (
 )
 from rakuten_assets.augmentation.quality import CoarseDropout, GaussianBlur, GaussianNoise, JpegCompression
 from rakuten_assets.augmentation.transform import OneOf, Policy, Transform
+from rakuten_assets.backbones import IMAGENET, Normalisation
 
 __all__ = [
     "HEAVY",

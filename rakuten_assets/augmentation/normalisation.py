@@ -10,33 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.augmentation.pictures import as_pixels
-from rakuten_assets.dataset.statistics import IMAGENET_MEAN, IMAGENET_STD
-from rakuten_assets.errors import AugmentationError
+from rakuten_assets.backbones import IMAGENET, Normalisation
 from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
-
-Channels = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """(x / 255 - mean) / std by channel, x a byte.
-
-    Attributes:
-        mean, std: red, green, blue.
-    """
-
-    mean: Channels = IMAGENET_MEAN
-    std: Channels = IMAGENET_STD
-
-    def __post_init__(self) -> None:
-        values = [*self.mean, *self.std]
-        if len(self.mean) != 3 or len(self.std) != 3 or not np.isfinite(values).all() or min(self.std) <= 0:
-            raise AugmentationError(
-                f"mean={self.mean}, std={self.std}: three finite numbers each are wanted, and positive deviations"
-            )
-
-
-IMAGENET = Normalisation()
 
 
 def normalise(pixels: NDArray[np.uint8], normalisation: Normalisation) -> NDArray[np.float32]:
@@ -100,7 +75,7 @@ class ValidationTransform:
 @functools.lru_cache(maxsize=16)
 def _table(normalisation: Normalisation) -> NDArray[np.float32]:
     """float32 (3, 256), in the order of torchvision's own roundings."""
-    scaled = np.arange(256, dtype=np.float32) * np.float32(1.0 / 255.0)
+    scaled = np.arange(256, dtype=np.float32) * np.float32(1.0 / normalisation.scale)
     mean, std = (np.array(values, np.float32)[:, None] for values in (normalisation.mean, normalisation.std))
     table = np.ascontiguousarray((scaled - mean) / std)
     table.setflags(write=False)

@@ -53,7 +53,7 @@ def _lite(
         parameters,
         "_fc",
         (release,),
-        Normalisation("tensorflow", (127.0, 127.0, 127.0), (128.0, 128.0, 128.0), scale=1.0),
+        Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), scale=1.0, name="tensorflow"),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from rakuten_assets.errors import WeightsError
+from rakuten_assets.errors import AugmentationError, WeightsError
 
+Channels = tuple[float, float, float]
 Interpolation = Literal["bilinear", "bicubic"]
 
 SEEDED = "seeded"
@@ -22,16 +24,30 @@ class Normalisation:
     """(x / scale - mean) / std, by channel of RGB; x is a pixel's value from 0 to 255.
 
     Attributes:
+        mean, std: red, green, blue.
         scale: 255.0 where mean and std are on the scale 0 to 1, 1.0 where they are on 0 to 255.
+        name: what the metadata call it.
+
+    Raises:
+        AugmentationError: for anything but three finite numbers each, or a deviation or a scale that is not positive.
     """
 
-    name: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Channels
+    std: Channels
     scale: float = 255.0
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        values = [*self.mean, *self.std, self.scale]
+        three = len(self.mean) == 3 and len(self.std) == 3
+        if not three or not all(map(math.isfinite, values)) or min(*self.std, self.scale) <= 0:
+            raise AugmentationError(
+                f"mean={self.mean}, std={self.std}, scale={self.scale}: three finite numbers each are wanted for mean "
+                "and std, and positive deviations and scale"
+            )
 
 
-IMAGENET = Normalisation("imagenet", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), name="imagenet")
 
 
 @dataclass(frozen=True)
@@ -155,7 +171,7 @@ class Backbone:
                 **content,
                 "releases": tuple(Release(**release) for release in content["releases"]),
                 "normalisation": Normalisation(
-                    norm["name"], tuple(norm["mean"]), tuple(norm["std"]), norm["scale"]
+                    tuple(norm["mean"]), tuple(norm["std"]), norm["scale"], norm["name"]
                 ),
                 "distributions": tuple(content["distributions"]),
             }

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from rakuten_assets.augmentation import MEDIUM
-from rakuten_assets.augmentation.normalisation import IMAGENET
+from rakuten_assets.backbones import IMAGENET
 from rakuten_assets.torch_data import ImageTable, RakutenImageDataset, training_loader
 
 SIDE = 224

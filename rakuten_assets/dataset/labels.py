@@ -153,11 +153,6 @@ def differences_from_known(counts: Mapping[int, int]) -> list[str]:
     return differences
 
 
-def is_full_real_catalog(counts: Mapping[int, int]) -> bool:
-    """Whether these class counts are exactly the real train set's (27 classes, 84,916 rows)."""
-    return not differences_from_known(counts)
-
-
 def has_known_size(train_rows: int, test_rows: int) -> bool:
     """Whether a catalogue is as large as the full real one: then its class counts must be the known ones."""
     return (train_rows, test_rows) == (KNOWN_TRAIN_ROWS, KNOWN_TEST_ROWS)

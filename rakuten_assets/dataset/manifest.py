@@ -18,7 +18,6 @@ COLUMN_DESCRIPTIONS = {
     "code": "class code; missing in test",
     "shard": "which shard the image belongs to, by its ids",
 }
-MANIFEST_COLUMNS = tuple(COLUMN_DESCRIPTIONS)
 
 
 def build_manifest(

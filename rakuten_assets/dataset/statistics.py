@@ -21,13 +21,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from upath import UPath
 
+from rakuten_assets.backbones import IMAGENET
+from rakuten_assets.backbones.specification import Channels
 from rakuten_assets.errors import ManifestError, UndecodableImageError
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict
 
-Channels = tuple[float, float, float]
 Sums = tuple[int, int, int]
 
 TABLE_COLUMNS = [
@@ -38,8 +39,6 @@ TABLE_COLUMNS = [
 # Per-image figures are added in units of 2^-60: exact for every value above 2^-8, and off by 2^-61 below.
 _UNIT = 1 << 60
 
-IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
-IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 DOCUMENT_EXAMPLE = {"mean": (0.91, 0.89, 0.87), "std": (0.18, 0.20, 0.22)}
 """What the project's document gives as an example for this data set, without saying how it was computed."""
 
@@ -177,7 +176,7 @@ def comparison(statistics: ChannelStatistics) -> list[dict[str, Any]]:
     rows = [
         ("these images, all pixels", statistics.pixel_mean, statistics.pixel_std),
         ("these images, mean over images", statistics.image_mean, statistics.image_std),
-        ("ImageNet", IMAGENET_MEAN, IMAGENET_STD),
+        ("ImageNet", IMAGENET.mean, IMAGENET.std),
         ("the document's example", DOCUMENT_EXAMPLE["mean"], DOCUMENT_EXAMPLE["std"]),
     ]
     names = ("red", "green", "blue")

@@ -10,8 +10,6 @@ import base64
 import io
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from upath import UPath
 
@@ -64,8 +62,3 @@ def thumbnail_uri(content: bytes, format_name: str, side: int) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_JPEG_QUALITY, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
-
-
-def pixels_of(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """uint8 (height, width, 3) of an RGB picture."""
-    return np.asarray(picture, dtype=np.uint8)

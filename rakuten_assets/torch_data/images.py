@@ -21,9 +21,10 @@ from torch.utils.data import Dataset
 from upath import UPath
 
 from rakuten_assets.augmentation.mixing import Mix, Mixing, blended, mixed_label
-from rakuten_assets.augmentation.normalisation import IMAGENET, Normalisation, normalise, to_size
+from rakuten_assets.augmentation.normalisation import normalise, to_size
 from rakuten_assets.augmentation.randomness import sample_key
 from rakuten_assets.augmentation.transform import Transform
+from rakuten_assets.backbones import IMAGENET, Normalisation
 from rakuten_assets.errors import AugmentationError, UndecodableImageError
 from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file

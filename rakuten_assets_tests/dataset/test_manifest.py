@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rakuten_assets.dataset.manifest import MANIFEST_COLUMNS, build_manifest, shard_rows
+from rakuten_assets.dataset.manifest import COLUMN_DESCRIPTIONS, build_manifest, shard_rows
 from rakuten_assets.dataset.sharding import shard_keys, shard_of
 from rakuten_assets.errors import CatalogError, ManifestError
 
@@ -27,7 +27,7 @@ def test_each_image_has_one_row_in_csv_order() -> None:
     # The label file's own order must not matter.
     y_train = labels([10, 2583, 60]).iloc[::-1]
     manifest = build_manifest(products(train, 0), y_train, products(test, 84916), shards=4)
-    assert tuple(manifest.columns) == MANIFEST_COLUMNS
+    assert tuple(manifest.columns) == tuple(COLUMN_DESCRIPTIONS)
     assert manifest["split"].tolist() == ["train"] * 3 + ["test"] * 2
     assert manifest["row"].tolist() == [0, 1, 2, 0, 1]
     assert manifest["index"].tolist() == [0, 1, 2, 84916, 84917]

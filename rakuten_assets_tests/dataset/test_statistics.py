@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torchvision.models import EfficientNet_B0_Weights
 
+from rakuten_assets.backbones import IMAGENET
 from rakuten_assets.dataset.statistics import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     TABLE_COLUMNS,
     ChannelSums,
     channel_table,
@@ -131,6 +130,6 @@ def test_they_are_shown_beside_imagenets_and_the_documents() -> None:
     assert [row["of"] for row in rows][2:] == ["ImageNet", "the document's example"]
     assert rows[0]["mean red"] == rows[1]["mean blue"] == pytest.approx(0.2)
     published = EfficientNet_B0_Weights.IMAGENET1K_V1.transforms()
-    assert (list(IMAGENET_MEAN), list(IMAGENET_STD)) == (published.mean, published.std)
+    assert (list(IMAGENET.mean), list(IMAGENET.std)) == (published.mean, published.std)
     assert rows[2]["std blue"] == 0.225
     assert rows[3]["mean red"] == 0.91

@@ -16,6 +16,7 @@ from upath import UPath
 from rakuten_assets.augmentation import HEAVY, LIGHT, MEDIUM, CutMix, MixUp, ValidationTransform
 from rakuten_assets.augmentation.mixing import Mix, beta, blended
 from rakuten_assets.augmentation.randomness import Stream, sample_key
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.dataset.labels import fit_label_encoder
 from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.errors import AugmentationError, ManifestError, StoreError
@@ -40,6 +41,13 @@ def test_a_sample_is_pillows_and_torchvisions(scanned: Scanned) -> None:
         assert torch.equal(tensor, plain(rgb))
         assert torch.equal(ValidationTransform()(rgb), tensor)
         assert isinstance(label, int)
+
+
+def test_a_sample_can_be_normalised_as_any_backbone_wants_it(scanned: Scanned) -> None:
+    normalisation = find_backbone("efficientnet_lite0").normalisation
+    tensor = RakutenImageDataset(*scanned, normalisation=normalisation)[7][0]
+    pixels = RakutenImageDataset(*scanned, normalisation=None)[7][0]
+    assert torch.equal(tensor, (pixels.float() - 127.0) / 128.0)
 
 
 def test_images_that_have_the_size_already_do_not_share_memory(scanned: Scanned) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from typing import Any
 
 from torch import nn
@@ -35,7 +36,6 @@ def describe_timm(backbone: Backbone) -> Backbone:
         WeightsError: timm has no network of that name.
     """
     import timm
-    import timm.data
 
     if not timm.is_model(backbone.architecture.partition(".")[0]):
         import difflib
@@ -48,7 +48,9 @@ def describe_timm(backbone: Backbone) -> Backbone:
         )
         raise WeightsError(f"timm {timm.__version__} has no network {backbone.architecture!r}; {hint}")
     model: Any = timm_network(backbone)
-    config: dict[str, Any] = timm.data.resolve_data_config(model=model)
+    # Typed Any: timm's own hints do not say what it exports, and mypy would object on machines that have it.
+    data: Any = importlib.import_module("timm.data")
+    config: dict[str, Any] = data.resolve_data_config(model=model)
     published = model.pretrained_cfg
     side, mean, std = config["input_size"][-1], tuple(config["mean"]), tuple(config["std"])
     resize = round(side / config["crop_pct"])
@@ -64,7 +66,7 @@ def describe_timm(backbone: Backbone) -> Backbone:
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         classifier=classifier if isinstance(classifier, str) else "",
         releases=releases,
-        normalisation=Normalisation("timm", mean, std),
+        normalisation=Normalisation(mean, std, name="timm"),
         # Many transformers take one size only.
         document_side=side if published.get("fixed_input_size") else 224,
         describer="",

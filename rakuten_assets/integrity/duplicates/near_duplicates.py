@@ -67,18 +67,6 @@ class Nearness:
         return near
 
 
-def near_pairs(
-    hashes: npt.ArrayLike, distance: int, workers: int = 1, nearness: Nearness | None = None
-) -> HashPairs:
-    """All pairs that `iter_near_pairs` finds, in ascending order of (left, right)."""
-    blocks = [_no_pairs(), *iter_near_pairs(hashes, distance, workers, nearness)]
-    left, right, bits = (
-        np.concatenate([getattr(block, name) for block in blocks]) for name in ("left", "right", "distance")
-    )
-    order = np.lexsort((right, left))
-    return HashPairs(left[order], right[order], bits[order])
-
-
 def iter_near_pairs(
     hashes: npt.ArrayLike, distance: int, workers: int = 1, nearness: Nearness | None = None
 ) -> Iterator[HashPairs]:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 from rakuten_assets.synthetic.drawing.colours import (
     SKIN,
-    Colour,
     any_colour,
     dark,
     darker,
@@ -286,8 +285,3 @@ def _glow(pen: Pen, chance: random.Random, box: Box) -> None:
 
 ALL: tuple[Art, ...] = (landscape, portrait, shapes, burst, creature, city, space, stripes, leaves)
 DARK: tuple[Art, ...] = (space, city, creature)
-
-
-def cover_colour(chance: random.Random) -> Colour:
-    """The colour of a plain cover."""
-    return chance.choice((vivid, muted, dark))(chance)

@@ -1,6 +1,7 @@
 import tracemalloc
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,10 +11,23 @@ from rakuten_assets.integrity.duplicates.near_duplicates import (
     HashPairs,
     Nearness,
     iter_near_pairs,
-    near_pairs,
 )
 
 _HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=30)
+
+
+def near_pairs(
+    hashes: npt.ArrayLike, distance: int, workers: int = 1, nearness: Nearness | None = None
+) -> HashPairs:
+    """All pairs that `iter_near_pairs` finds, in ascending order of (left, right)."""
+    columns = ("left", "right", "distance")
+    blocks = list(iter_near_pairs(hashes, distance, workers, nearness))
+    left, right, bits = (
+        np.concatenate([np.empty(0, np.int64), *(getattr(block, name) for block in blocks)])
+        for name in columns
+    )
+    order = np.lexsort((right, left))
+    return HashPairs(left[order], right[order], bits[order])
 
 
 def brute_force(hashes: list[int], distance: int) -> list[tuple[int, int, int]]:
