@@ -15,6 +15,7 @@ from upath import UPath
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.document import content_version, fingerprint_digest
+from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.outputs.manifest import PublishedExtractor, PublishedFile
 from rakuten_assets.outputs.names import (
     INDEX_FILE,
@@ -180,8 +181,7 @@ def _of_an_extractor(contents: SetContents, extractor: ExtractorContents) -> lis
             )
     train, test = (fingerprint_digest(extractor.fingerprints[split]) for split in SPLITS)
     if train != test:
-        ours, theirs = extractor.fingerprints["train"], extractor.fingerprints["test"]
-        differ = sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+        differ = differences(extractor.fingerprints["train"], extractor.fingerprints["test"])
         problems.append(
             f"train and test features of {name} are by different extractors (they differ in {', '.join(differ)}): "
             f"{make_command(f'{name}/train_feature_matrix', f'{name}/test_feature_matrix')} after their shards"

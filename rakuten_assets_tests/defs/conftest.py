@@ -103,10 +103,15 @@ def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def stand_ins(patch: pytest.MonkeyPatch) -> None:
-    """The extractor that costs nothing, and no charts: they take half of the time of a tiny run."""
+    """The extractor that costs nothing, and no charts."""
     patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
     patch.setattr("rakuten_assets.extraction.preparation.known_fingerprint", fake_fingerprint)
     patch.setattr(FakeExtractor, "spoil", None)
+    no_charts(patch)
+
+
+def no_charts(patch: pytest.MonkeyPatch) -> None:
+    """No charts in metadata: they take half of the time of a tiny run."""
     for name in (
         "raw.assets.class_distribution_png",
         "labels.assets.bars_png",
@@ -137,10 +142,9 @@ class Project:
             "unreadable_warn": 0.9,
             "unreadable_fail": 0.9,
             "shards": SHARDS,
+            "weights": "seeded",
         }
-        self.settings = Settings(
-            data_dir=UPath(catalog), storage=UPath(storage), weights="seeded", **{**options, **overrides}
-        )
+        self.settings = Settings(data_dir=UPath(catalog), storage=UPath(storage), **{**options, **overrides})
         self.catalog, self.storage, self.instance = catalog, storage, instance
         self.defs = build_defs(self.settings)
         self.job = self.defs.resolve_implicit_global_asset_job_def()

@@ -96,7 +96,7 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
         ),
         (
             with_extractor(contents, fingerprints={**first.fingerprints, "test": other}),
-            "train and test features of one are by different extractors (they differ in weights)",
+            "train and test features of one are by different extractors (they differ in weights: seeded:0 or others)",
             "--select one/train_feature_matrix,one/test_feature_matrix",
         ),
         (
