@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from rakuten_assets.errors import ManifestError, UndecodableImageError
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict
