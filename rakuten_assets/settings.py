@@ -19,6 +19,7 @@ from upath import UPath
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.backbones.specification import PRETRAINED, SEEDED
 from rakuten_assets.errors import SettingsError
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.project import project_root
 from rakuten_assets.storage.files import is_local
 from rakuten_assets.variables import PREFIX, given_variables
@@ -110,12 +111,21 @@ class Settings(BaseSettings):
     )
     synthetic_seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the synthetic catalogue.")
     max_file_bytes: int = Field(
-        50_000_000, ge=1, description="A larger image file is refused unread, with a reason code."
+        DecodeLimits.max_file_bytes,
+        ge=1,
+        description="Bytes of an image file; a larger one is refused unread, with a reason code.",
     )
     max_pixels: int = Field(
-        50_000_000,
+        DecodeLimits.max_pixels,
         ge=1,
-        description="An image with more pixels is refused from its header, before any decode.",
+        description="Pixels of an image; one with more is refused from its header, before any decode.",
+    )
+    max_memory: int = Field(
+        DecodeLimits.max_memory,
+        ge=1,
+        description="Bytes of memory that the images being decoded may take together, in one process. An image that "
+        "takes more by itself is refused from its header; large ones wait for one another. The default is enough for "
+        "50 megapixels of JPEG or PNG and for 30 of WebP, on a machine with 1 GB.",
     )
     unreadable_warn: Share = Field(0.001, description="Share of unreadable images that raises a warning.")
     unreadable_fail: Share = Field(0.05, description="Share of unreadable images that fails the run.")
@@ -190,6 +200,11 @@ class Settings(BaseSettings):
                 f"{PREFIX}UNREADABLE_FAIL ({self.unreadable_fail}); allowed: warn <= fail"
             )
         return self
+
+    @property
+    def limits(self) -> DecodeLimits:
+        """What is refused of an image before it is decoded."""
+        return DecodeLimits(self.max_file_bytes, self.max_pixels, self.max_memory)
 
     @property
     def is_synthetic(self) -> bool:

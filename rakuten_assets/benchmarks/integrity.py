@@ -17,7 +17,7 @@ from PIL import Image
 
 from rakuten_assets.benchmarks.measuring.memory import run_watched
 from rakuten_assets.benchmarks.measuring.tables import markdown_table
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reporting.findings import KINDS
@@ -100,7 +100,7 @@ def compare_scan(files: Sequence[Path], rounds: int, workers: int) -> list[dict[
     Returns:
         Two rows as from `compare`.
     """
-    limits = DecodeLimits(max_file_bytes=50_000_000, max_pixels=50_000_000)
+    limits = DecodeLimits()
     half = len(files) // 2
     loop: list[Measured] = []
     ours: list[Measured] = []

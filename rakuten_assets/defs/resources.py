@@ -28,6 +28,7 @@ AT_LAUNCH = (
     "allow_download",
     "max_file_bytes",
     "max_pixels",
+    "max_memory",
     "unreadable_warn",
     "unreadable_fail",
     "blank_warn",

@@ -32,7 +32,6 @@ from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
-from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.runtime.progress import Progress
@@ -221,7 +220,7 @@ class Extractor:
         progress: Progress,
     ) -> list[UnusableImage]:
         """Compute, write and store the missing rows; return the images that could not be used."""
-        limits = DecodeLimits(self._settings.max_file_bytes, self._settings.max_pixels)
+        limits = self._settings.limits
         reader = ImageReader(limits, self._spec.preprocessing)
         missing = plan.missing_keys
         KERNELS.expect(len(missing))

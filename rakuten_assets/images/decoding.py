@@ -25,7 +25,8 @@ from rakuten_assets.images.jpeg import (
     read_jpeg_header,
     trailing_bytes,
 )
-from rakuten_assets.images.memory import DECODING, DECODING_MEMORY
+from rakuten_assets.images.limits import DecodeLimits
+from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.odd_headers import is_header_remark, with_usual_fields
 from rakuten_assets.images.raster import (
     decode_raster,
@@ -48,21 +49,6 @@ _START_OF_SCAN = b"\xff\xda"
 _LONGEST_SIDE = 65535
 _BYTES_OF_RGB = 3
 _STRICT_SUBSAMPLINGS = frozenset({"4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:4:1"})
-
-
-@dataclass(frozen=True)
-class DecodeLimits:
-    """What is refused unseen: `max_file_bytes` before a file is read, the others before it is decoded.
-
-    Attributes:
-        max_file_bytes: size of a file.
-        max_pixels: width times height.
-        max_memory: bytes that decoding one image may take, its pixels included.
-    """
-
-    max_file_bytes: int
-    max_pixels: int
-    max_memory: int = DECODING_MEMORY
 
 
 @dataclass(frozen=True)
@@ -129,7 +115,7 @@ def decode_rgb(
     check_bytes(len(content), limits)
     header = read_header(content)
     check_header(content, header, limits)
-    with DECODING.hold(header.memory):
+    with DECODING.hold(header.memory, limits.max_memory):
         return decode_pixels(content, header, buffer).rgb
 
 
@@ -143,7 +129,8 @@ def check_bytes(count: int, limits: DecodeLimits) -> None:
         raise UndecodableImageError(Reason.EMPTY, "the file has no bytes")
     if count > limits.max_file_bytes:
         raise UndecodableImageError(
-            Reason.FILE_TOO_LARGE, f"{human_bytes(count)}, allowed are {human_bytes(limits.max_file_bytes)}"
+            Reason.FILE_TOO_LARGE,
+            f"{human_bytes(count)}, allowed are {human_bytes(limits.max_file_bytes)} (RAKUTEN_MAX_FILE_BYTES)",
         )
 
 
@@ -159,7 +146,7 @@ def check_header(content: bytes, header: ImageHeader, limits: DecodeLimits) -> N
         raise UndecodableImageError(
             Reason.TOO_MANY_PIXELS,
             f"the header gives {header.width} x {header.height} = {human_count(pixels)} pixels, "
-            f"allowed are {human_count(limits.max_pixels)}",
+            f"allowed are {human_count(limits.max_pixels)} (RAKUTEN_MAX_PIXELS)",
         )
     if max(header.width, header.height) > _LONGEST_SIDE:
         raise UndecodableImageError(
@@ -172,7 +159,7 @@ def check_header(content: bytes, header: ImageHeader, limits: DecodeLimits) -> N
         raise UndecodableImageError(
             Reason.TOO_MUCH_MEMORY,
             f"decoding this {header.format} of {header.width} x {header.height} pixels takes about "
-            f"{human_bytes(header.memory)}, allowed are {human_bytes(limits.max_memory)}",
+            f"{human_bytes(header.memory)}, allowed are {human_bytes(limits.max_memory)} (RAKUTEN_MAX_MEMORY)",
         )
 
 
@@ -217,7 +204,7 @@ def read_header(content: bytes) -> ImageHeader:
     )
 
 
-def pixel_mode(content: bytes, header: ImageHeader) -> str:
+def pixel_mode(content: bytes, header: ImageHeader, limits: DecodeLimits) -> str:
     """Pillow's name of the pixel mode in which an image is stored (RGB, L, CMYK, P, RGBA...); limits come first.
 
     Raises:
@@ -225,7 +212,9 @@ def pixel_mode(content: bytes, header: ImageHeader) -> str:
     """
     if header.mode:
         return header.mode
-    with DECODING.hold(header.memory):  # A WebP's decoder allocates canvases when it is opened.
+    with DECODING.hold(
+        header.memory, limits.max_memory
+    ):  # A WebP's decoder allocates canvases when it is opened.
         return stored_mode(content, header.format)
 
 

@@ -6,32 +6,29 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-DECODING_MEMORY = 600_000_000
-"""Bytes that images being decoded may take together, in this process."""
-
 # What every thread may take without asking: a photo of 1.7 megapixels.
 _SMALL = 12_000_000
 
 
 class MemoryBudget:
-    """Bytes to share. Who asks for more than is left waits; who asks for more than there is waits to be alone.
+    """Bytes that threads hold together. Who asks for more than its limit leaves waits; who asks for more than the
+    limit itself waits to be alone.
 
     Asking again while holding some would wait for itself: take everything that an image needs at once.
     """
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self) -> None:
         self._taken = 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, count: int) -> Iterator[None]:
-        """Hold `count` bytes inside the block."""
+    def hold(self, count: int, limit: int) -> Iterator[None]:
+        """Hold `count` bytes inside the block, so that no more than `limit` are held by all; 0: hold them alone."""
         if count <= _SMALL:
             yield
             return
         with self._changed:
-            self._changed.wait_for(lambda: not self._taken or self._taken + count <= self._total)
+            self._changed.wait_for(lambda: not self._taken or self._taken + count <= limit)
             self._taken += count
         try:
             yield
@@ -41,5 +38,5 @@ class MemoryBudget:
                 self._changed.notify_all()
 
 
-DECODING = MemoryBudget(DECODING_MEMORY)
+DECODING = MemoryBudget()
 """The budget of every decode in this process."""

@@ -42,7 +42,7 @@ def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:
         UndecodableImageError: where there is no memory for it now.
     """
     with (
-        DECODING.hold(read_header(content).memory),
+        DECODING.hold(_memory(content, side), limit=0),
         refusals(format_name, Reason.CORRUPT_SCAN),
         open_raster(content, format_name) as image,
     ):
@@ -53,6 +53,15 @@ def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:
         # An area mean of what is RGB already needs no copy of the whole image.
         picture = image if image.mode == "RGB" else image.convert("RGB")
         return picture.reduce(factor) if factor > 1 else picture.copy()
+
+
+def _memory(content: bytes, side: int) -> int:
+    """Bytes that decoding takes at most. Nobody has said how much all may take: a giant is decoded alone."""
+    header = read_header(content)
+    if header.jpeg is None or header.jpeg.coefficient_bytes:
+        return header.memory
+    fraction = next(f for f in (8, 4, 2, 1) if f == 1 or min(header.width, header.height) >= f * side)
+    return header.memory // fraction**2
 
 
 def thumbnail_uri(content: bytes, format_name: str, side: int) -> str:

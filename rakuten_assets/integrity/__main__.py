@@ -27,12 +27,11 @@ from rakuten_assets.runtime.console import run_command
 if TYPE_CHECKING:
     import pandas as pd
 
+    from rakuten_assets.images.limits import DecodeLimits
+    from rakuten_assets.integrity.collecting.exclusion import Exclusion
     from rakuten_assets.integrity.collection import ImageCollection
     from rakuten_assets.integrity.reporting.report import IntegrityReport
 
-_MAX_FILE_BYTES = 50_000_000
-_MAX_PIXELS = 50_000_000
-_MAX_MEMORY = 600_000_000  # a test keeps it equal to `images.memory.DECODING_MEMORY`
 _WRITTEN, _FOUND, _REFUSED, _UNDECIDABLE, _DEFECT, _INTERRUPTED = 0, 1, 2, 3, 70, 130
 _MOST_OMISSIONS_SAID = 8
 
@@ -140,12 +139,14 @@ def _parser() -> argparse.ArgumentParser:
         "on pixels, so more costs time and not precision (default: 10)",
     )
     parser.add_argument("--title", help="heading of the page")
-    parser.add_argument("--max-file-bytes", metavar="N", type=_positive, default=_MAX_FILE_BYTES,
-                        help="a larger file is refused unread")  # fmt: skip
-    parser.add_argument("--max-pixels", metavar="N", type=_positive, default=_MAX_PIXELS,
-                        help="an image with more pixels is refused undecoded")  # fmt: skip
-    parser.add_argument("--max-memory", metavar="N", type=_positive, default=_MAX_MEMORY,
-                        help="an image that takes more bytes to decode is refused")  # fmt: skip
+    parser.add_argument("--max-file-bytes", metavar="N", type=_positive,
+                        help="a larger file is refused unread (default: RAKUTEN_MAX_FILE_BYTES, or 50 MB)")  # fmt: skip
+    parser.add_argument("--max-pixels", metavar="N", type=_positive,
+                        help="an image with more pixels is refused undecoded (default: RAKUTEN_MAX_PIXELS, or 50 "
+                        "million)")  # fmt: skip
+    parser.add_argument("--max-memory", metavar="N", type=_positive,
+                        help="bytes of memory that images being decoded may take together; one that takes more by "
+                        "itself is refused (default: RAKUTEN_MAX_MEMORY, or 600 MB)")  # fmt: skip
     return parser
 
 
@@ -185,7 +186,7 @@ def _check_folders(folder: Path, out: Path) -> None:
 def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
     import pandas as pd
 
-    from rakuten_assets.images.decoding import DecodeLimits
+    from rakuten_assets.integrity.collecting.exclusion import Exclusion
     from rakuten_assets.integrity.collecting.identity import printable
     from rakuten_assets.integrity.collection import SYNTHETIC_MARKER
     from rakuten_assets.integrity.duplicates.candidates import DEFAULT_DISTANCE
@@ -196,13 +197,15 @@ def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
     from rakuten_assets.runtime.machine import usable_cores
     from rakuten_assets.runtime.progress import Progress
 
-    root, collection = _collection(given)
+    exclude = Exclusion(given.exclude, given.folder)
+    root, collection = _collection(given, exclude)
     terminal.say(f"reading {collection.mode}")
-    for note in collection.notes:
+    idle = [f"--exclude {pattern!r} matches nothing that lies here" for pattern in exclude.without_effect()]
+    for note in (*collection.notes, *idle):
         terminal.say(f"note: {note}")
     check_inputs(gates, collection.has_labels, collection.has_splits, "image_id" in collection.table)
     workers = given.workers or usable_cores()
-    limits = DecodeLimits(given.max_file_bytes, given.max_pixels, given.max_memory)
+    limits = _limits(given)
     # On a terminal one line is redrawn; elsewhere a line that cannot be written must not end the scan.
     log = None if sys.stderr.isatty() else terminal.warn
     with Progress("scan", len(collection.paths), log=log) as progress:
@@ -226,7 +229,14 @@ def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
     )
 
 
-def _collection(given: argparse.Namespace) -> tuple[Path, ImageCollection]:
+def _limits(given: argparse.Namespace) -> DecodeLimits:
+    from rakuten_assets.settings import Settings
+
+    names = ("max_file_bytes", "max_pixels", "max_memory")
+    return Settings.load(**{name: value for name in names if (value := getattr(given, name))}).limits
+
+
+def _collection(given: argparse.Namespace, exclude: Exclusion) -> tuple[Path, ImageCollection]:
     """The folder that is reported on, which may lie below the given one, and its images."""
     from rakuten_assets.errors import CatalogError
     from rakuten_assets.integrity.collection import (
@@ -236,38 +246,39 @@ def _collection(given: argparse.Namespace) -> tuple[Path, ImageCollection]:
     )
 
     root: Path = given.folder
-    found = find_challenge_folders(root)
+    found = find_challenge_folders(root, exclude)
     if found == [root]:
         if given.labels is not None:
             raise CatalogError(
                 f"{root} has the challenge's tables, and its labels in them; leave --labels out"
             )
-        return root, challenge_collection(root)
+        return root, challenge_collection(root, exclude)
     if len(found) > 1 and given.labels is None:
         some = ", ".join(str(folder) for folder in found[:5])
         raise CatalogError(
-            f"{len(found)} catalogues lie below {root}: {some}; give the folder of one of them"
+            f"{len(found)} catalogues lie below {root}: {some}; give the folder of one of them, or --exclude the others"
         )
     if found and given.labels is None:
-        return found[0], challenge_collection(found[0])
-    return root, folder_collection(root, given.labels, given.out, given.exclude)
+        exclude.enter(found[0].relative_to(root).as_posix())
+        return found[0], challenge_collection(found[0], exclude)
+    return root, folder_collection(root, given.labels, given.out, exclude)
 
 
 def _known(out: Path) -> pd.DataFrame | None:
     """The scan of an earlier report in the same place: images that have not changed are not decoded again."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    from rakuten_assets.errors import StoreError
     from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
     from rakuten_assets.integrity.reporting.report import IMAGES_FILE
+    from rakuten_assets.storage.tables import read_table
 
     try:
-        # Opened here: Arrow takes no path that is not UTF-8.
-        with (out / IMAGES_FILE).open("rb") as file:
-            known: pd.DataFrame = pq.read_table(file, columns=SCAN_COLUMNS).to_pandas()
-    except (OSError, pa.ArrowException):  # none there, or not one of ours
+        known = read_table(out / IMAGES_FILE, IMAGES_FILE)
+    except FileNotFoundError:
         return None
-    return known
+    except (StoreError, OSError) as error:
+        terminal.say(f"note: the earlier report's table is not used, all images are read anew: {error}")
+        return None
+    return known[SCAN_COLUMNS] if set(SCAN_COLUMNS) <= set(known.columns) else None
 
 
 def _say(report: IntegrityReport, page: Path) -> None:

@@ -22,6 +22,7 @@ from rakuten_assets.dataset.layout import (
 )
 from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.errors import CatalogError
+from rakuten_assets.integrity.collecting.exclusion import EXCLUDED, Exclusion
 from rakuten_assets.integrity.collecting.identity import file_identity, printable
 from rakuten_assets.integrity.collecting.label_file import LabelledPath, match_labels, read_label_file
 from rakuten_assets.integrity.collecting.walk import IMAGE_SUFFIXES, Omission, Walk, is_dropping, walk_images
@@ -74,13 +75,19 @@ def is_challenge_folder(root: Path) -> bool:
     return all((root / name).is_file() for name in _TABLES)
 
 
-def find_challenge_folders(root: Path) -> list[Path]:
+def find_challenge_folders(root: Path, exclude: Exclusion | None = None) -> list[Path]:
     """`root` itself where it holds the challenge's tables, else the nearest folders below it that do."""
+    exclude = exclude or Exclusion()
     level = [root]
     for _ in range(_DEEPEST_CATALOG + 1):
         if found := [folder for folder in level if is_challenge_folder(folder)]:
             return found
-        level = [below for folder in level for below in _folders_in(folder)]
+        level = [
+            below
+            for folder in level
+            for below in _folders_in(folder)
+            if not exclude.matches(below.relative_to(root).as_posix())
+        ]
     return []
 
 
@@ -99,8 +106,12 @@ def _folders_in(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
-def challenge_collection(root: Path) -> ImageCollection:
+def challenge_collection(root: Path, exclude: Exclusion | None = None) -> ImageCollection:
     """The images that the challenge's tables name, whether their files are there or not.
+
+    Args:
+        root: the folder of the tables.
+        exclude: files, by their path relative to `root`, whose rows do not take part.
 
     Raises:
         CatalogError: if the tables or the image folders break the contract.
@@ -112,17 +123,29 @@ def challenge_collection(root: Path) -> ImageCollection:
         read_products(folder.x_test, "test"),
         shards=1,
     ).drop(columns="shard")
-    paths = folder.image_paths(manifest["file"])
+    paths: Sequence[Path | UPath] = folder.image_paths(manifest["file"])
     relative = [Path(os.path.relpath(str(path), root)).as_posix() for path in paths]
     manifest.insert(0, "path", pd.Series(relative, dtype="str"))
+    omissions: list[Omission] = []
+    unlisted = unlisted_files(folder, manifest["file"])
+    exclude = exclude or Exclusion()
+    if excluded := [at for at, name in enumerate(relative) if exclude.covers(name)]:
+        omissions.append(Omission(f"rows whose file is {EXCLUDED}", len(excluded), relative[excluded[0]]))
+        if len(excluded) == len(manifest):
+            raise CatalogError(f"--exclude leaves no row of the {len(manifest):,} in {root}; exclude less")
+        manifest = manifest.drop(index=excluded).reset_index(drop=True)
+        gone = set(excluded)
+        paths = [path for at, path in enumerate(paths) if at not in gone]
     train = int((manifest["split"] == "train").sum())
     test = len(manifest) - train
     mode = f"the catalogue {root}, with its labels and splits: {train:,} train rows, {test:,} test rows"
-    omissions: list[Omission] = []
     for split in SPLITS:
         omissions += _beside_images(folder.images[split], IMAGE_FOLDERS[split])
-    unlisted = unlisted_files(folder, manifest["file"])
-    return ImageCollection(manifest, paths, printable(mode), unlisted, tuple(omissions))
+    shown = [name for name in unlisted if not exclude.covers(name)]
+    if len(shown) < len(unlisted):
+        first = next(name for name in unlisted if name not in shown)
+        omissions.append(Omission(f"files without a row {EXCLUDED}", len(unlisted) - len(shown), first))
+    return ImageCollection(manifest, paths, printable(mode), tuple(shown), tuple(omissions))
 
 
 def unlisted_files(folder: CatalogFolder, files: Iterable[str]) -> tuple[str, ...]:
@@ -160,7 +183,7 @@ def _beside_images(folder: Path | UPath, name: str) -> Iterator[Omission]:
 
 
 def folder_collection(
-    root: Path, labels: Path | None = None, skip: Path | None = None, exclude: Sequence[str] = ()
+    root: Path, labels: Path | None = None, skip: Path | None = None, exclude: Exclusion | None = None
 ) -> ImageCollection:
     """All images of a folder, and what a label file says of them.
 
@@ -170,7 +193,7 @@ def folder_collection(
             `split` (train or test). A file that it names and that is not there is a missing image; one that it does
             not name has no class.
         skip: a folder inside that does not take part: the report's own.
-        exclude: patterns of names and paths that do not take part.
+        exclude: files and folders that do not take part.
 
     Raises:
         CatalogError: if the folder cannot be listed, no image is found, or the label file makes no sense.
@@ -180,7 +203,7 @@ def folder_collection(
     listed: dict[str, LabelledPath] = {}
     notes: tuple[str, ...] = ()
     if labels is not None:
-        listed, notes = _labels_by_image(root, labels, walk)
+        listed, notes = _labels_by_image(root, labels, walk, exclude or Exclusion())
         paths |= {name: root / name for name in listed if name not in paths}
     if not paths:
         raise CatalogError(_no_image(root, walk))
@@ -209,9 +232,11 @@ def folder_collection(
     )
 
 
-def _labels_by_image(root: Path, source: Path, walk: Walk) -> tuple[dict[str, LabelledPath], tuple[str, ...]]:
+def _labels_by_image(
+    root: Path, source: Path, walk: Walk, exclude: Exclusion
+) -> tuple[dict[str, LabelledPath], tuple[str, ...]]:
     """Labels by printable name. A listed file that the walk left out (another suffix, hidden) is there all the same."""
-    lines = read_label_file(source)
+    lines = [line for line in read_label_file(source) if not exclude.covers(line.path)]
     images, aliases = dict(walk.images), dict(walk.aliases)
     known = {file_identity(path): name for name, path in walk.images.items()}
     for line in lines:

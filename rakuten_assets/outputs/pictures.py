@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.dataset.layout import SPLITS, CatalogFolder, Split, find_catalog
@@ -21,6 +19,7 @@ from rakuten_assets.outputs.names import make_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import synthetic_root
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.tables import read_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -80,11 +79,11 @@ class Product:
         """
         from PIL import Image
 
-        from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+        from rakuten_assets.images.decoding import decode_rgb
 
         content, settings = self.content, Settings.load()
         _refuse_another_file(self, content)
-        limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+        limits = settings.limits
         return Image.fromarray(decode_rgb(content, limits))
 
     def __repr__(self) -> str:
@@ -236,12 +235,12 @@ def _scan_of(published: PublishedSet, row: pd.Series) -> pd.Series:
     path = published.origin.storage / "assets" / "image_scan" / f"{row['shard']}.parquet"
     command = f"{make_command('image_scan')} --partition {row['shard']}"
     try:
-        with path.open("rb") as file:
-            scan = pq.read_table(file, filters=[("file", "==", row["file"])]).to_pandas()
+        scan = read_table(path)
     except FileNotFoundError:
         raise StoreError(f"{path} is missing. Make it: {command}") from None
-    except (pa.ArrowException, OSError) as error:
+    except (StoreError, OSError) as error:
         raise StoreError(f"{path} cannot be read: {error}. Make it again: {command}") from None
+    scan = scan[scan["file"] == row["file"]]
     if len(scan) != 1:
         raise StoreError(
             f"{path} has {len(scan)} rows of {row['file']}: it is of another catalogue than the published set. Make it "

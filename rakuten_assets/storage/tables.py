@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,16 +39,20 @@ def write_table(target: Path | UPath, frame: pd.DataFrame) -> int:
         StoreError: if a column's values are of no single type that parquet knows.
         WriteError: if it cannot be written.
     """
-    content = io.BytesIO()
-    try:
-        pq.write_table(pa.Table.from_pandas(frame), content, compression="zstd", write_page_checksum=True)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise StoreError(f"{target}: the table cannot be written as parquet: {error}") from None
-    return _write_sealed(target, content.getbuffer())
+    return _write(target, _sealed(_parquet(frame, str(target)), identity(target)))
 
 
-def read_table(path: Path | UPath) -> pd.DataFrame:
-    """Read a table that `write_table` wrote, and verify every byte of it first.
+def table_bytes(frame: pd.DataFrame, name: str) -> bytes:
+    """A parquet file of `frame` with its digest, for a folder that may be renamed: what it is, is its name alone.
+
+    Raises:
+        StoreError: if a column's values are of no single type that parquet knows.
+    """
+    return b"".join(_sealed(_parquet(frame, name), name))
+
+
+def read_table(path: Path | UPath, name: str | None = None) -> pd.DataFrame:
+    """Read a table that `write_table` wrote, and verify every byte of it first; `name` for one of `table_bytes`.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -58,7 +63,7 @@ def read_table(path: Path | UPath) -> pd.DataFrame:
         recorded = _at(file, place, _DIGEST_BYTES)
         if not recorded.startswith(_MARK):
             raise StoreError(f"{path} holds no digest: it is damaged")
-        found = _MARK + _digest_around(file, place, _DIGEST_BYTES, path).encode() + b"\n"
+        found = _MARK + _digest_around(file, place, _DIGEST_BYTES, name or identity(path)).encode() + b"\n"
         if recorded != found:
             raise StoreError(
                 f"{path} does not have the sha256 that was recorded in it: its content was changed, or it was "
@@ -81,19 +86,33 @@ def seal_table(path: Path | UPath) -> None:
         _parsed(file, path)
         file.seek(0)
         content = file.read()
-    _write_sealed(path, memoryview(content))
+    _write(path, _sealed(memoryview(content), identity(path)))
 
 
-def _write_sealed(target: Path | UPath, content: memoryview) -> int:
+def _parquet(frame: pd.DataFrame, name: str) -> memoryview:
+    content = io.BytesIO()
+    try:
+        pq.write_table(pa.Table.from_pandas(frame), content, compression="zstd", write_page_checksum=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise StoreError(f"{name}: the table cannot be written as parquet: {error}") from None
+    return content.getbuffer()
+
+
+def _sealed(content: memoryview, what: str) -> tuple[memoryview, bytes, memoryview]:
+    """The parts of a parquet file with its digest."""
     footer_at = len(content) - _TAIL_BYTES - int.from_bytes(content[-_TAIL_BYTES : -len(_MAGIC)], "little")
     body, footer = content[:footer_at], content[footer_at:]
-    digest = _starting_digest(target)
+    digest = _starting_digest(what)
     digest.update(body)
     digest.update(footer)
+    return body, _MARK + digest.hexdigest().encode() + b"\n", footer
+
+
+def _write(target: Path | UPath, parts: Sequence[memoryview | bytes]) -> int:
     with atomic_file(target) as file:
-        for part in (body, _MARK + digest.hexdigest().encode() + b"\n", footer):
+        for part in parts:
             file.write(part)
-    return len(content) + _DIGEST_BYTES
+    return sum(len(part) for part in parts)
 
 
 def _opened(path: Path | UPath) -> IO[bytes]:
@@ -110,9 +129,9 @@ def _place_of_digest(file: IO[bytes], path: Path | UPath) -> int:
     return place
 
 
-def _digest_around(file: IO[bytes], place: int, length: int, path: Path | UPath) -> str:
-    """Digest of everything but `length` bytes at `place`."""
-    digest = _starting_digest(path)
+def _digest_around(file: IO[bytes], place: int, length: int, what: str) -> str:
+    """Digest of what a table is and of everything but `length` bytes at `place`."""
+    digest = _starting_digest(what)
     file.seek(0)
     left = place
     while left and (piece := file.read(min(left, _CHUNK_BYTES))):
@@ -124,8 +143,8 @@ def _digest_around(file: IO[bytes], place: int, length: int, path: Path | UPath)
     return str(digest.hexdigest())
 
 
-def _starting_digest(path: Path | UPath) -> Any:
-    return hashlib.sha256(f"{identity(path)}\0".encode())
+def _starting_digest(what: str) -> Any:
+    return hashlib.sha256(f"{what}\0".encode())
 
 
 def _at(file: IO[bytes], place: int, count: int) -> bytes:

@@ -26,7 +26,8 @@ from rakuten_assets.augmentation.randomness import sample_key
 from rakuten_assets.augmentation.transform import Transform
 from rakuten_assets.backbones import IMAGENET, Normalisation
 from rakuten_assets.errors import AugmentationError, UndecodableImageError
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import sha256_of_bytes
@@ -39,7 +40,7 @@ Pixels = NDArray[np.uint8]
 
 _PIXEL_BYTES = 500 * 500 * 3
 _thread = threading.local()
-_LIMITS = DecodeLimits(max_file_bytes=50_000_000, max_pixels=50_000_000)
+_LIMITS = DecodeLimits()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from upath import UPath
 
@@ -19,13 +17,14 @@ from rakuten_assets.dataset.layout import CatalogFolder, Split, find_catalog
 from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import ManifestError, StoreError
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Status
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.tables import read_table
 
 _COLUMNS = ["split", "row", "file", "code", "status", "sha256"]
 
@@ -109,17 +108,13 @@ def _of_split(
 
 def _read(path: UPath) -> pd.DataFrame:
     try:
-        with path.open("rb") as file:
-            frame: pd.DataFrame = pq.read_table(
-                file, columns=_COLUMNS, page_checksum_verification=True
-            ).to_pandas()
+        return read_table(path)[_COLUMNS]
     except FileNotFoundError:
         raise StoreError(
             f"there is no {path}: the images have not been scanned. Materialise image_scan, or use "
             "RakutenImageDataset.from_folder, which scans them itself"
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (StoreError, OSError, KeyError) as error:
         raise StoreError(
             f"{path} is not a whole scan ({error}); materialise its shard of image_scan again"
         ) from None
-    return frame

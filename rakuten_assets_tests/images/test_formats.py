@@ -71,7 +71,7 @@ def test_size_and_mode_are_pillows(kind: str, mode: str) -> None:
     header = read_header(content)
     with Image.open(io.BytesIO(content)) as image:
         assert (header.width, header.height) == image.size
-        assert pixel_mode(content, header) == image.mode
+        assert pixel_mode(content, header, LIMITS) == image.mode
         assert header.animated == getattr(image, "is_animated", False)
     assert not header.has_icc
     assert header.orientation == 0
@@ -215,7 +215,8 @@ def test_decoding_takes_no_more_memory_than_is_announced(
 import io, resource
 import numpy as np
 from PIL import Image
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb, read_header
+from rakuten_assets.images.decoding import decode_rgb, read_header
+from rakuten_assets.images.limits import DecodeLimits
 tile = np.random.default_rng(0).integers(0, 256, (500, 500, 3), dtype=np.uint8)
 file = io.BytesIO()
 decode_rgb((Image.fromarray(tile[:9, :9]).save(file, {kind!r}), file.getvalue())[1], DecodeLimits(10**9, 10**9))

@@ -16,13 +16,13 @@ def nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threads_never_hold_more_than_the_total_and_all_get_their_turn() -> None:
-    budget, lock = MemoryBudget(100), threading.Lock()
+    budget, lock = MemoryBudget(), threading.Lock()
     held: list[int] = []
     most: list[int] = []
 
     def work(count: int) -> None:
         for _ in range(50):
-            with budget.hold(count):
+            with budget.hold(count, 100):
                 with lock:
                     held.append(count)
                     most.append(sum(held))
@@ -40,14 +40,14 @@ def test_threads_never_hold_more_than_the_total_and_all_get_their_turn() -> None
 
 
 def test_who_needs_more_than_there_is_waits_to_be_alone() -> None:
-    budget = MemoryBudget(100)
+    budget = MemoryBudget()
     entered = threading.Event()
 
     def giant() -> None:
-        with budget.hold(1000):
+        with budget.hold(1000, 100):
             entered.set()
 
-    with budget.hold(1):
+    with budget.hold(1, 100):
         thread = threading.Thread(target=giant)
         thread.start()
         assert not entered.wait(0.05)
@@ -56,8 +56,8 @@ def test_who_needs_more_than_there_is_waits_to_be_alone() -> None:
 
 
 def test_an_error_gives_back_what_was_held() -> None:
-    budget = MemoryBudget(100)
-    with pytest.raises(RuntimeError), budget.hold(100):
+    budget = MemoryBudget()
+    with pytest.raises(RuntimeError), budget.hold(100, 100):
         raise RuntimeError
-    with budget.hold(100):
+    with budget.hold(100, 100):
         pass

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rakuten_assets.integrity.__main__ import main
+from rakuten_assets.integrity.reading import scan
 from rakuten_assets.synthetic import SyntheticCatalog, generate_catalog
 from rakuten_assets_tests.images.pictures import encoded
 from rakuten_assets_tests.integrity.gallery import cropped, product, save
@@ -128,12 +129,27 @@ def test_a_report_inside_the_folder_is_no_part_of_it(folder):
         assert not table(out)["path"].str.startswith("report").any()
 
 
-def test_a_damaged_earlier_table_is_not_trusted(folder, tmp_path):
+def test_a_damaged_earlier_table_is_not_trusted(folder, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
     (out / "images.parquet").write_bytes(b"PAR1 not really")
     assert main([str(folder), "--out", str(out)]) == 0
+    assert "note: the earlier report's table is not used" in capsys.readouterr().out
     assert len(table(out)) == 6
+    whole = (out / "images.parquet").read_bytes()
+    for at in range(0, len(whole), len(whole) // 6):
+        (out / "images.parquet").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert main([str(folder), "--out", str(out)]) == 0
+        assert "note: the earlier report's table is not used" in capsys.readouterr().out
+        assert (out / "images.parquet").read_bytes() == whole
+
+
+def test_an_earlier_table_is_used_after_its_folder_was_renamed(folder, tmp_path, capsys, monkeypatch):
+    assert main([str(folder), "--out", str(tmp_path / "one")]) == 0
+    (tmp_path / "one").rename(tmp_path / "two")
+    monkeypatch.setattr(scan, "record_of_content", None)  # nothing is decoded
+    assert main([str(folder), "--out", str(tmp_path / "two")]) == 0
+    assert "not used" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

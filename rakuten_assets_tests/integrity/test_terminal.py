@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rakuten_assets.images.memory import DECODING_MEMORY
 from rakuten_assets.integrity import __main__ as command
 from rakuten_assets.integrity.__main__ import main
+from rakuten_assets.storage.tables import read_table
 from rakuten_assets_tests.integrity.gallery import product, save
 
 HTML = b"<!DOCTYPE html><html><body>404 not found</body></html>"
@@ -214,5 +214,48 @@ def test_a_catalogue_below_the_folder_is_found(tmp_path, capsys):
     assert "2 catalogues lie below" in capsys.readouterr().err
 
 
-def test_the_limit_of_memory_is_the_budget():
-    assert command._MAX_MEMORY == DECODING_MEMORY
+def test_exclude_leaves_rows_of_a_catalogue_out_and_says_so(tmp_path, capsys):
+    root = tmp_path / "storage/real"
+    catalogue(root, 1)
+    save(root, {"images/image_train/more.jpg": product(5)})
+    out = tmp_path / "out"
+
+    def paths() -> list[str]:
+        return read_table(out / "images.parquet", "images.parquet")["path"].tolist()
+
+    train, test = "images/image_train/image_10_product_20.jpg", "images/image_test/image_19_product_29.jpg"
+    for folder, pattern, kept in (
+        (root, "image_19*", [train]),
+        (root, "images/image_test/", [train]),
+        (root, str(root / "images/image_test"), [train]),
+        (root, "**/image_train", [test]),
+        (tmp_path / "storage", "./real/images/image_test", [train]),
+    ):
+        assert main([str(folder), "--out", str(out), "--exclude", pattern]) == 0
+        said = capsys.readouterr().out
+        assert (paths(), "1 rows whose file is excluded by --exclude" in said) == (kept, True), pattern
+        assert "matches nothing" not in said
+    assert main([str(root), "--out", str(out), "--exclude", "more.*", "--exclude", "nothing*"]) == 0
+    said = capsys.readouterr().out
+    assert paths() == [train, test]
+    assert "1 files without a row excluded by --exclude (first: image_train/more.jpg)" in said
+    assert "note: --exclude 'nothing*' matches nothing that lies here" in said
+    assert "unlisted" not in (out / "findings.csv").read_text()
+    assert main([str(root), "--out", str(out), "--exclude", "images"]) == 2
+    assert "--exclude leaves no row of the 2" in capsys.readouterr().err
+
+
+def test_exclude_chooses_among_catalogues(tmp_path, capsys):
+    for number, name in enumerate(("new", "old")):
+        catalogue(tmp_path / "all" / name, 1 + 2 * number)
+    assert main([str(tmp_path / "all"), "--out", str(tmp_path / "out"), "--exclude", "old"]) == 0
+    assert "/all/new, with its labels" in capsys.readouterr().out
+
+
+def test_exclude_holds_for_files_that_the_labels_name(tmp_path, capsys):
+    save(tmp_path / "images", {"a.jpg": product(1), "out/b.jpg": product(2)})
+    labels = tmp_path / "l.csv"
+    labels.write_text("path,label\na.jpg,1\nout/b.jpg,2\n")
+    common = [str(tmp_path / "images"), "--out", str(tmp_path / "out"), "--labels", str(labels)]
+    assert main([*common, "--exclude", "out", "--fail-on", "missing"]) == 0
+    assert "All 1 images decode whole." in capsys.readouterr().out

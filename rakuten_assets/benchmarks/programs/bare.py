@@ -16,7 +16,6 @@ from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.extraction.pipeline import Extractor
 from rakuten_assets.extraction.storing.features import extract_shard, shard_table
 from rakuten_assets.extraction.storing.matrix import merge_shards
-from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.shards import scan_shards
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import Settings
@@ -36,7 +35,7 @@ def main() -> None:
     y_train = read_labels(folder.y_train)
     check_catalog(x_train, y_train, x_test)
     manifest = build_manifest(x_train, y_train, x_test, settings.shards)
-    limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+    limits = settings.limits
     keys, workers = shard_keys(settings.shards), settings.threads or usable_cores()
     scans = {shard.key: shard.table for shard in scan_shards(manifest, keys, folder, limits, workers)}
     with scratch_folder(settings.storage) as scratch, Extractor.open(settings) as extractor:

@@ -21,7 +21,7 @@ from rakuten_assets.extraction.engines import open_engine, plan_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.extraction.storing.store import RowStore
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.settings import Settings
 
@@ -49,7 +49,7 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     `infer_per_second` is the engine's rate when fed prepared images from as many threads as it asks for,
     `matmul_peak_gflops` the machine's best at matrix products, measured right before and after it.
     """
-    limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+    limits = settings.limits
     spec, weights = prepare(settings, "", _log)
     KERNELS.compiled()
     KERNELS.expect(len(files) * 100)

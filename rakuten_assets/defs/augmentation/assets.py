@@ -14,7 +14,7 @@ from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
@@ -43,7 +43,7 @@ def build_augmentation(shards: ShardPartitions) -> list[dg.AssetsDefinition]:
         """
         from rakuten_assets.dataset.statistics import channel_table, table_covers
 
-        limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+        limits = settings.limits
         folder = open_catalog(settings)
         chosen = {key: image_scan[key] for key in sorted(context.partition_keys)}
         chosen = {
@@ -98,7 +98,7 @@ def augmentation_gallery(
     from rakuten_assets.augmentation.examples import typical_products
     from rakuten_assets.augmentation.gallery import Example, gallery_png
 
-    limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+    limits = settings.limits
     products = typical_products(pd.concat(image_scan.values(), ignore_index=True))
     paths = open_catalog(settings).image_paths(file for file, _ in products)
     examples = [

@@ -14,7 +14,6 @@ from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.raw.files import IMAGES
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import Gives, publish, refuse
-from rakuten_assets.images.decoding import DecodeLimits
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION, column_descriptions
 from rakuten_assets.integrity.validation import scan_content, scan_verdicts
 from rakuten_assets.runtime.machine import usable_cores
@@ -92,7 +91,7 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
             image_manifest,
             sorted(context.partition_keys),
             folder,
-            DecodeLimits(settings.max_file_bytes, settings.max_pixels),
+            settings.limits,
             settings.threads or usable_cores(),
             earlier=lambda key: parquet.find("image_scan", key),
             journal=storage.cache / "scan",

@@ -10,13 +10,12 @@ All that is left out is counted by what it is.
 
 from __future__ import annotations
 
-import fnmatch
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rakuten_assets.errors import CatalogError
+from rakuten_assets.integrity.collecting.exclusion import EXCLUDED, Exclusion
 from rakuten_assets.integrity.collecting.identity import FileIdentity, file_identity, printable
 
 IMAGE_SUFFIXES = frozenset(
@@ -67,18 +66,18 @@ class Walk:
     closed: dict[str, str] = field(default_factory=dict)
 
 
-def walk_images(root: Path, skip: Path | None = None, exclude: Sequence[str] = ()) -> Walk:
+def walk_images(root: Path, skip: Path | None = None, exclude: Exclusion | None = None) -> Walk:
     """Find all images below `root`.
 
     Args:
         root: the folder.
         skip: a folder inside that does not take part: the report's own.
-        exclude: patterns as a shell has them; a file or folder is left out where one matches its name or its path.
+        exclude: what to leave out.
 
     Raises:
         CatalogError: if `root` itself cannot be listed.
     """
-    walker = _Walker(root, skip, exclude)
+    walker = _Walker(root, skip, exclude or Exclusion())
     walker.run()
     return walker.result()
 
@@ -99,8 +98,8 @@ def suffix_kind(name: str) -> str:
 
 
 class _Walker:
-    def __init__(self, root: Path, skip: Path | None, exclude: Sequence[str]) -> None:
-        self._root, self._exclude = root, [pattern.rstrip("/") for pattern in exclude]
+    def __init__(self, root: Path, skip: Path | None, exclude: Exclusion) -> None:
+        self._root, self._exclude = root, exclude
         self._skip = file_identity(skip) if skip is not None else None
         # A link to a folder above would bring in what lies beside this one.
         self._above = {file_identity(folder) for folder in root.resolve().parents}
@@ -162,8 +161,8 @@ class _Walker:
         kind = "folders" if is_folder else "files"
         if is_dropping(entry.name):
             self._omit(f"{kind} that systems leave behind", name)
-        elif self._excluded(name):
-            self._omit(f"{kind} excluded by --exclude", name)
+        elif self._exclude.matches(name):
+            self._omit(f"{kind} {EXCLUDED}", name)
         elif entry.name.startswith("."):
             self._omit(f"hidden {kind}", name)
         elif is_folder:
@@ -183,13 +182,6 @@ class _Walker:
             )
         else:
             self._omit("pipes and devices", name)
-
-    def _excluded(self, name: str) -> bool:
-        own = name.rpartition("/")[2]
-        return any(
-            fnmatch.fnmatchcase(own, pattern) or fnmatch.fnmatchcase(name, pattern)
-            for pattern in self._exclude
-        )
 
     def _omit(self, what: str, name: str) -> None:
         known = self._omitted.setdefault(what, Omission(what, 0, printable(name.rstrip("/"))))

@@ -16,7 +16,6 @@ from upath import UPath
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.decoding import (
     Decoded,
-    DecodeLimits,
     ImageHeader,
     bytes_after_end,
     check_bytes,
@@ -25,6 +24,7 @@ from rakuten_assets.images.decoding import (
     pixel_mode,
     read_header,
 )
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import refusals
 from rakuten_assets.images.reasons import Reason, status_of
@@ -94,14 +94,14 @@ class Workspace:
         self._buffer = np.empty(0, np.uint8)
 
     @contextmanager
-    def decoded(self, content: bytes, header: ImageHeader) -> Iterator[Decoded]:
+    def decoded(self, content: bytes, header: ImageHeader, limits: DecodeLimits) -> Iterator[Decoded]:
         """Decode into this workspace; the pixels are good inside the block, which holds their share of the memory.
 
         Raises:
             UndecodableImageError: with the reason why the image does not decode whole.
         """
         count = header.width * header.height
-        with DECODING.hold(header.memory):
+        with DECODING.hold(header.memory, limits.max_memory):
             if count > _MOST_BUFFERED_PIXELS:
                 yield decode_pixels(content, header)
                 return
@@ -175,8 +175,8 @@ def record_of_content(
             header = read_header(content)
             found.update(_header_fields(header))
             check_header(content, header, limits)
-            found["mode"] = pixel_mode(content, header)
-            with workspace.decoded(content, header) as decoded:
+            found["mode"] = pixel_mode(content, header, limits)
+            with workspace.decoded(content, header, limits) as decoded:
                 oddity = decoded.oddity
                 found.update(vars(measure_pixels(decoded.rgb)))
             reason, detail = _remark(content, header, suffix, oddity)

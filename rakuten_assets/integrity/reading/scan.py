@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.errors import UndecodableImageError
+from rakuten_assets.images.decoding import check_header, read_header
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Reason
 from rakuten_assets.integrity.reading.journal import ScanJournal
 from rakuten_assets.integrity.reading.measures import KERNELS
@@ -48,6 +50,8 @@ MOST_ROWS_AT_RISK = 512
 _NOT_REUSED = frozenset(
     {Reason.FILE_TOO_LARGE, Reason.TOO_MANY_PIXELS, Reason.TOO_MUCH_MEMORY, Reason.DECODER_FAILURE}
 )
+# Three components in full, twice over, and their padding to whole blocks: what is less needs no look at the header.
+_MOST_BYTES_OF_A_JPEGS_PIXEL = 100
 # What depends on the file's name, too.
 _OF_THE_NAME = frozenset({Reason.WRONG_FORMAT, Reason.ANIMATED})
 
@@ -192,10 +196,10 @@ class _Scan:
             return content, False
         sha256 = sha256_of_bytes(content)
         suffix = path.suffix
-        if (row := self.known.find(sha256, suffix, self._limits)) is not None:
+        if (row := self.known.find(content, sha256, suffix, self._limits)) is not None:
             return row, False
         twin = self._scanned.get(sha256)
-        if twin is not None and _holds(twin.width * twin.height, twin.format, suffix, self._limits):
+        if twin is not None and _is_format_of(twin.format, suffix):
             return twin, False
         record = record_of_content(content, sha256, suffix, self._limits, workspace)
         if record.reason not in _NOT_REUSED | _OF_THE_NAME:
@@ -256,13 +260,14 @@ class _KnownRows:
     def __len__(self) -> int:
         return len(self._frame)
 
-    def find(self, sha256: str, suffix: str, limits: DecodeLimits) -> int | None:
-        """The row that holds for a file of these bytes and this suffix; None where there is none."""
+    def find(self, content: bytes, sha256: str, suffix: str, limits: DecodeLimits) -> int | None:
+        """The row that holds for a file of these bytes and this suffix under these limits; None where there is none."""
         row = self._place.get((sha256, None))
-        if row is not None and _holds(self._pixels[row], self._format[row], suffix, limits):
-            return row
-        row = self._place.get((sha256, suffix))
-        return row if row is not None and self._pixels[row] <= limits.max_pixels else None
+        if row is None or not _is_format_of(self._format[row], suffix):
+            row = self._place.get((sha256, suffix))
+        if row is None or _is_beyond(limits, content, self._pixels[row], self._format[row]):
+            return None
+        return row
 
     def rows(self, places: Sequence[int]) -> pd.DataFrame:
         return typed(self._frame.take(np.asarray(places, dtype=np.int64)))
@@ -272,8 +277,17 @@ def _file(frame: pd.DataFrame) -> list[str]:
     return ["file"] if "file" in frame.columns else []
 
 
-def _holds(pixels: int, format_name: str, suffix: str, limits: DecodeLimits) -> bool:
-    """Whether what is known of the same bytes holds for a file of this suffix and under these limits."""
-    if pixels > limits.max_pixels:
-        return False
+def _is_format_of(format_name: str, suffix: str) -> bool:
+    """Whether a format is none that is remarkable under this suffix."""
     return not format_name or format_name == (expected_format(suffix) or format_name)
+
+
+def _is_beyond(limits: DecodeLimits, content: bytes, pixels: int, format_name: str) -> bool:
+    """Whether an image that was scanned under other limits is refused under these, as far as its header says."""
+    if format_name == "JPEG" and pixels * _MOST_BYTES_OF_A_JPEGS_PIXEL <= limits.max_memory:
+        return pixels > limits.max_pixels
+    try:
+        check_header(content, read_header(content), limits)
+    except UndecodableImageError as error:
+        return error.reason in _NOT_REUSED
+    return False

@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from upath import UPath
 
 from rakuten_assets.integrity.collecting.identity import file_numbers, is_link
@@ -32,6 +30,7 @@ from rakuten_assets.integrity.reporting.page import report_html
 from rakuten_assets.integrity.reporting.showcase import showcase
 from rakuten_assets.integrity.reporting.spreadsheet import csv_bytes
 from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.tables import table_bytes
 
 REPORT_VERSION = "1"
 IMAGES_FILE, SUMMARY_FILE, HTML_FILE = "images.parquet", "summary.json", "report.html"
@@ -128,7 +127,7 @@ def with_identity(images: pd.DataFrame) -> pd.DataFrame:
 
 def report_files(report: IntegrityReport) -> Iterator[tuple[str, bytes]]:
     """The report as files: name and content, each made when it is asked for. The same report gives the same bytes."""
-    yield IMAGES_FILE, _parquet_bytes(report.images)
+    yield IMAGES_FILE, table_bytes(report.images, IMAGES_FILE)
     summary = json.dumps(report.summary, indent=2, ensure_ascii=False, allow_nan=False)
     yield SUMMARY_FILE, f"{summary}\n".encode()
     yield FINDINGS_FILE, csv_bytes(report.findings)
@@ -157,10 +156,3 @@ def summary_markdown(report: IntegrityReport) -> str:
         lines += ["", "| finding | severity | rows |", "|---|---|---:|"]
         lines += [f"| {title} | {severity} | {rows:,} |" for title, severity, rows in found]
     return "\n".join(lines)
-
-
-def _parquet_bytes(table: pd.DataFrame) -> bytes:
-    stream = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), stream, compression="zstd")
-    content: bytes = stream.getvalue().to_pybytes()
-    return content

@@ -19,7 +19,8 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.images import memory
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.decoding import read_header
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading import record, scan
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.record import ImageRecord
@@ -227,6 +228,16 @@ def test_other_limits_are_judged_anew(folder: Path) -> None:
     pd.testing.assert_frame_equal(scan_images([file], LIMITS, 1, known=refused), whole)
 
 
+@pytest.mark.parametrize("name", ["plain.jpg", "picture.png"])
+def test_another_limit_of_memory_is_judged_anew(folder: Path, name: str) -> None:
+    strict = DecodeLimits(LIMITS.max_file_bytes, LIMITS.max_pixels, max_memory=10_000)
+    whole, refused = scan_images([folder / name], LIMITS, 1), scan_images([folder / name], strict, 1)
+    assert (whole.loc[0, "reason"], refused.loc[0, "reason"]) == ("", "too_much_memory")
+    assert refused.loc[0, "detail"].endswith("allowed are 9.8 KiB (RAKUTEN_MAX_MEMORY)")
+    pd.testing.assert_frame_equal(scan_images([folder / name], strict, 1, known=whole), refused)
+    pd.testing.assert_frame_equal(scan_images([folder / name], LIMITS, 1, known=refused), whole)
+
+
 def test_another_name_is_judged_anew(folder: Path) -> None:
     content = (folder / "picture.png").read_bytes()
     (folder / "picture.jpg").write_bytes(content)
@@ -330,9 +341,9 @@ def test_an_unexpected_error_ends_the_scan_and_names_the_file(
 
 
 def test_giants_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A budget in which one of these images fits beside no other.
+    # Limits in which one of these images fits beside no other.
     monkeypatch.setattr(memory, "_SMALL", 1000)
-    monkeypatch.setattr(record, "DECODING", memory.MemoryBudget(12_000))
+    monkeypatch.setattr(record, "DECODING", memory.MemoryBudget())
     original = record.decode_pixels
     lock = threading.Lock()
     at_once: list[int] = []
@@ -350,7 +361,8 @@ def test_giants_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     files = [tmp_path / f"{number}.jpg" for number in range(64)]
     for number, file in enumerate(files):
         file.write_bytes(encoded(smooth(60, 60, number)))
-    assert set(scan_images(files, LIMITS, workers=4)["status"]) == {"ok"}
+    most = max(read_header(file.read_bytes()).memory for file in files)
+    assert set(scan_images(files, DecodeLimits(max_memory=most), workers=4)["status"]) == {"ok"}
     assert len(at_once) == 64
 
 
