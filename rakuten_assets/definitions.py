@@ -12,6 +12,7 @@ for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=_category)
 
 from rakuten_assets.defs.catalog import stage as catalog  # noqa: E402
+from rakuten_assets.defs.evaluation import stage as evaluation  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
 from rakuten_assets.defs.features import stage as features  # noqa: E402
 from rakuten_assets.defs.jobs import build_automation, build_jobs  # noqa: E402
@@ -38,7 +39,7 @@ def build_defs(
 
     >>> defs = build_defs(Settings(shards=2, storage="/tmp/elsewhere"))
     >>> sorted(job.name for job in defs.jobs)
-    ['catalog', 'everything', 'features', 'labels']
+    ['catalog', 'evaluation', 'everything', 'features', 'labels']
     """
     speak_plainly()  # also of settings that are refused
     chosen = settings or Settings.load()
@@ -56,6 +57,7 @@ def build_defs(
         labels.build(),
         features.build(chosen, shards, jobs["everything"]),
         outputs.build(chosen),
+        evaluation.build(chosen),
         whole,
     )
 

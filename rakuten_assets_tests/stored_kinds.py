@@ -17,10 +17,13 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
+from rakuten_assets.defs.io_managers.head import HeadIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.errors import StoreError
+from rakuten_assets.evaluation.heads.head import Head
+from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.extraction.networks.converted import ConvertedModel
 from rakuten_assets.extraction.networks.packed import pack, read_packed
 from rakuten_assets.extraction.storing.features import FeatureArray
@@ -116,6 +119,17 @@ def _plain_matrix(matrix: FeatureArray) -> Any:
     return _plain_shard(matrix), matrix.made_of
 
 
+def _head(folder: Path, content: int) -> Head:
+    numbers = np.arange(12, dtype=np.float32).reshape(4, 3) + content
+    standardisation = Standardisation(np.zeros(4, np.float32), np.ones(4, np.float32))
+    layers = ((numbers, np.arange(3, dtype=np.float32)),)
+    return Head("logistic", standardisation, layers, np.array([10, 40, 50]), np.full(3, 1 / 3), 1.5, f"{content}")
+
+
+def _plain_head(head: Head) -> Any:
+    return [_plain_array(part) for layer in head.layers for part in layer], head.temperature, head.fingerprint
+
+
 def _store(folder: Path, place: int, tell: Tell) -> RowStore:
     return RowStore(UPath(folder) / f"rows{place}", f"{place}" * 64, 5, tell)
 
@@ -207,6 +221,7 @@ KINDS: dict[str, StoredKind] = {
     "table": _by_manager(ParquetIOManager, _frame, _plain_frame),
     "array": _by_manager(NpyIOManager, _array, _plain_array),
     "document": _by_manager(JsonIOManager, _document, lambda document: document),
+    "head": _by_manager(HeadIOManager, _head, _plain_head),
     "feature shard": _by_manager(FeatureIOManager, _shard, _plain_shard),
     "feature matrix": _by_manager(FeatureIOManager, _matrix, _plain_matrix),
     "rows": StoredKind(_write_rows, _read_rows),

@@ -6,13 +6,17 @@ import dagster as dg
 
 
 def build_jobs() -> dict[str, Any]:
-    """Jobs by name: `catalog`, `labels`, `features`, `everything`."""
+    """Jobs by name: `catalog`, `labels`, `features`, `evaluation`, `everything`."""
     selections = {
         "catalog": (_with_inputs("catalog"), "Read the tables, scan every image, find duplicates, report."),
         "labels": (_with_inputs("labels"), "Read the train tables, encode the labels and weigh the classes."),
         "features": (
             dg.AssetSelection.groups("features", "outputs"),
             "Extract features of scanned images and publish them.",
+        ),
+        "evaluation": (
+            dg.AssetSelection.groups("evaluation"),
+            "Split, fit heads on extracted features, score them and predict the test rows.",
         ),
         "everything": (dg.AssetSelection.all(), "From the files to the published outputs."),
     }

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
+from rakuten_assets.defs.io_managers.head import HeadIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
@@ -20,6 +21,7 @@ IO_MANAGERS: dict[str, type[FileIOManager]] = {
     "parquet": ParquetIOManager,
     "json": JsonIOManager,
     "features": FeatureIOManager,
+    "head": HeadIOManager,
 }
 
 AT_LAUNCH = (

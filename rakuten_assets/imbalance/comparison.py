@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -154,6 +154,16 @@ def comparison_table(outcomes: list[Outcome]) -> list[dict[str, Any]]:
             row[metric] = f"{score.value:.3f} ({score.low:.3f} to {score.high:.3f}){star}"
         rows.append({**row, "seconds": outcome.seconds})
     return rows
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """An outcome's figures, ready for JSON; without the seconds, which no second run repeats."""
+    return {
+        "strategy": outcome.name,
+        "scores": {metric: asdict(score) for metric, score in outcome.scores.items()},
+        "differences": {metric: asdict(score) for metric, score in outcome.differences.items()},
+        "real": dict(outcome.real),
+    }
 
 
 def _outcomes(

@@ -11,6 +11,7 @@ from rakuten_assets.plots.charts import (
     class_distribution_png,
     heatmap_png,
     histogram_png,
+    reliability_png,
 )
 from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_jpeg
 from rakuten_assets.plots.markdown import picture_markdown
@@ -24,4 +25,5 @@ __all__ = [
     "heatmap_png",
     "histogram_png",
     "picture_markdown",
+    "reliability_png",
 ]

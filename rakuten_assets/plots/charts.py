@@ -193,6 +193,48 @@ def heatmap_png(
     return style.to_png(figure)
 
 
+def reliability_png(
+    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]], title: str, subtitle: str = ""
+) -> bytes:
+    """How often predictions of each confidence are right, beside the diagonal on which confidence is that share.
+
+    Args:
+        curves: name -> of each bin, mean confidence (bins,), share of hits (bins,), predictions (bins,); bins without a
+            prediction are left out.
+
+    Raises:
+        ValueError: for more than six curves, which nobody could tell apart.
+    """
+    if len(curves) > len(style.SERIES_COLOURS):
+        raise ValueError(
+            f"{len(curves)} curves in one chart; at most {len(style.SERIES_COLOURS)} are legible"
+        )
+    reading = "below the diagonal the head is too sure; a dot is as large as its bin has predictions"
+    figure, axes = style.new_chart(
+        6.4, 6.0, title, f"{subtitle}; {reading}" if subtitle else reading, rules=""
+    )
+    style.name_axes(axes, "confidence", "share of hits")
+    axes.plot([0, 1], [0, 1], color=style.QUIET_INK, linewidth=1, linestyle=(0, (4, 3)))
+    looks = zip(style.SERIES_COLOURS, style.SERIES_LINES, strict=True)
+    for (name, (confidence, accuracy, count)), (colour, line) in zip(curves.items(), looks, strict=False):
+        tally = np.asarray(count, dtype=np.float64)
+        filled = tally > 0
+        across, up = (
+            np.asarray(confidence, dtype=np.float64)[filled],
+            np.asarray(accuracy, dtype=np.float64)[filled],
+        )
+        axes.plot(across, up, color=colour, linestyle=line, linewidth=1.6, label=name)
+        axes.scatter(across, up, s=8 + 80 * tally[filled] / tally.max(initial=1), color=colour, zorder=3)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    legend = axes.legend(frameon=False, fontsize=style.SMALL_POINTS, labelcolor=style.INK, loc="upper left")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return style.to_png(figure)
+
+
 def _bars(
     labels: Sequence[str],
     values: Sequence[float],

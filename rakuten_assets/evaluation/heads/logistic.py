@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +11,16 @@ import numpy.typing as npt
 from rakuten_assets.evaluation.heads.head import Head, log_loss
 from rakuten_assets.evaluation.heads.multinomial import Coefficients, MultinomialRegression
 from rakuten_assets.evaluation.heads.standardisation import fit_standardisation, standardised_rows
+from rakuten_assets.evaluation.heads.temperature import fit_temperature
 from rakuten_assets.evaluation.heads.training_rows import TrainingRows, training_rows
-from rakuten_assets.evaluation.inputs import Doubles
+from rakuten_assets.evaluation.inputs import Doubles, Floats
 from rakuten_assets.evaluation.leakage import SEED
 
 # From strong to weak: each fit starts from the one before, and the path ends once validation has got worse twice.
 PENALTIES = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
 _WORSE_BEFORE_THE_END = 2
 # Small data choose on every inner fold, since one has too few rows to tell penalties apart; large data on one.
-_ROWS_FOR_ONE_FOLD = 10_000
+_HELD_BACK_ROWS = 600
 
 
 def fit_logistic(
@@ -36,7 +38,8 @@ def fit_logistic(
 ) -> Head:
     """Train a logistic head.
 
-    The penalty is the one with the smallest loss on held-back groups of these rows; then all rows are fitted.
+    The penalty is the one with the smallest loss on held-back groups of these rows, and the temperature is fitted to
+    the logits of the same held-back rows; then all rows are fitted. With a single penalty the temperature is 1.
 
     Args:
         features: float32 (n, d). Hand in training rows only: every valid row is trained on.
@@ -54,8 +57,9 @@ def fit_logistic(
         CatalogError: for arrays that do not fit together, or fewer than two classes or groups.
     """
     given = training_rows(features, labels, groups, valid, codes, seed)
-    losses = _validation_losses(given, penalties, class_weights, log) if len(penalties) > 1 else {}
-    penalty = min(losses, key=lambda one: losses[one]) if losses else float(penalties[0])
+    penalty, losses, temperature = float(penalties[0]), {}, 1.0
+    if len(penalties) > 1:
+        penalty, losses, temperature = _chosen_penalty(given, penalties, class_weights, log)
     standardisation = fit_standardisation(given.features, given.rows)
     fitted = _regression(given, given.rows, given.labels, class_weights).fit(penalty)
     return Head(
@@ -64,6 +68,7 @@ def fit_logistic(
         layers=((fitted.weight.astype(np.float32), fitted.bias.astype(np.float32)),),
         codes=given.codes,
         prior=given.prior,
+        temperature=temperature,
         fingerprint=fingerprint,
         details={
             "penalty": penalty,
@@ -89,25 +94,36 @@ def _regression(
     )
 
 
-def _validation_losses(
+def _chosen_penalty(
     given: TrainingRows,
     penalties: Sequence[float],
     class_weights: Doubles | None,
     log: Callable[[str], None] | None,
-) -> dict[float, float]:
-    """Mean loss over the inner folds for each penalty, until it has got worse twice."""
-    folds = range(1 if len(given.rows) > _ROWS_FOR_ONE_FOLD else int(given.folds.max()) + 1)
+) -> tuple[float, dict[float, float], float]:
+    """The penalty with the smallest mean loss over the inner folds, all losses seen, and its logits' temperature.
+
+    The path ends once the loss has got worse twice.
+    """
+    several = int(given.folds.max()) + 1
+    folds = range(min(several, ceil(several * _HELD_BACK_ROWS / len(given.rows))))
     paths = [_Path(given, fold, class_weights) for fold in folds]
+    labels = np.concatenate([path.labels for path in paths])
     losses: dict[float, float] = {}
-    worse = 0
+    best, temperature, worse = float(penalties[0]), 1.0, 0
     for penalty in sorted(map(float, penalties), reverse=True):
-        losses[penalty] = float(np.mean([path.loss(penalty) for path in paths]))
+        logits = [path.logits(penalty) for path in paths]
+        losses[penalty] = float(
+            np.mean([log_loss(one, path.labels) for one, path in zip(logits, paths, strict=True)])
+        )
         if log:
             log(f"logistic head: penalty {penalty:g}, validation loss {losses[penalty]:.4f}")
-        worse = worse + 1 if losses[penalty] > min(losses.values()) else 0
+        if losses[penalty] <= min(losses.values()):
+            best, temperature, worse = penalty, fit_temperature(np.concatenate(logits), labels), 0
+            continue
+        worse += 1
         if worse == _WORSE_BEFORE_THE_END:
             break
-    return losses
+    return best, losses, temperature
 
 
 class _Path:
@@ -116,14 +132,17 @@ class _Path:
     def __init__(self, given: TrainingRows, fold: int, class_weights: Doubles | None) -> None:
         inside = given.folds != fold
         train = given.rows[inside]
-        self._labels = given.labels[~inside]
+        self.labels = given.labels[~inside]
         self._held_back = standardised_rows(
             given.features, given.rows[~inside], fit_standardisation(given.features, train)
         )
         self._regression = _regression(given, train, given.labels[inside], class_weights)
         self._last: Coefficients | None = None
 
-    def loss(self, penalty: float) -> float:
+    def logits(self, penalty: float) -> Floats:
+        """Of the held-back rows, float32 (m, C)."""
         self._last = self._regression.fit(penalty, self._last)
-        logits = self._held_back @ self._last.weight.astype(np.float32) + self._last.bias.astype(np.float32)
-        return log_loss(logits, self._labels)
+        found: Floats = self._held_back @ self._last.weight.astype(np.float32) + self._last.bias.astype(
+            np.float32
+        )
+        return found

@@ -31,6 +31,7 @@ MAX_ITERATIONS = 300
 _MEMORY = 10
 _RANK_TOLERANCE = 1e-9
 _CHUNK_ROWS = 8 * BLOCK_ROWS
+_TURNED_ROWS = 8 * BLOCK_ROWS
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ class MultinomialRegression:
         import torch  # Its products of a tall and a narrow matrix take half of NumPy's time.
 
         self._torch = torch
-        self._features = torch.from_numpy(features)
         self._labels = torch.from_numpy(labels)
         self._num_classes = num_classes
         weights = np.ones(len(labels)) if row_weights is None else row_weights
@@ -77,6 +77,11 @@ class MultinomialRegression:
         self._curvature = np.maximum(mass * (1 - mass), 1.0 / (4 * num_classes * num_classes))
         self._start = np.log(np.maximum(mass, 1e-6))
         self._values, self._vectors = _spectrum(features)
+        # Few rows are turned once; with many, turning the weights in every evaluation is cheap beside reading the rows.
+        self._turned = len(labels) <= _TURNED_ROWS
+        if self._turned:
+            features = np.ascontiguousarray(features @ self._vectors.astype(np.float32))
+        self._features = torch.from_numpy(features)
 
     def fit(
         self,
@@ -94,29 +99,36 @@ class MultinomialRegression:
         from scipy.optimize import minimize
 
         size, classes = len(self._values), self._num_classes
-        dimensions = len(self._vectors)
         scale = 1 / np.sqrt(self._values[:, None] * self._curvature + max(penalty, 1e-12))
         bias_scale = 1 / np.sqrt(self._curvature)
         evaluations = 0
 
         def coefficients(point: Doubles) -> tuple[Doubles, Doubles]:
-            rotated = point[: size * classes].reshape(size, classes)
-            return self._vectors @ (rotated * scale), point[size * classes :] * bias_scale
+            """Of the eigenvectors' coordinates, float64 (r, C), and the intercepts."""
+            return point[: size * classes].reshape(size, classes) * scale, point[
+                size * classes :
+            ] * bias_scale
 
         def objective(point: Doubles) -> tuple[float, Doubles]:
             nonlocal evaluations
             evaluations += 1
-            weight, bias = coefficients(point)
-            loss, weight_gradient, bias_gradient = self._loss(weight, bias)
-            loss += 0.5 * penalty * float(np.vdot(weight, weight))
-            weight_gradient += penalty * weight
-            inner = (self._vectors.T @ weight_gradient) * scale
+            turned, bias = coefficients(point)
+            if self._turned:
+                loss, gradient, bias_gradient = self._loss(turned, bias)
+            else:
+                loss, gradient, bias_gradient = self._loss(self._vectors @ turned, bias)
+                gradient = self._vectors.T @ gradient
+            # The eigenvectors are orthonormal: a weight is as long as its coordinates.
+            loss += 0.5 * penalty * float(np.vdot(turned, turned))
+            inner = (gradient + penalty * turned) * scale
             return loss, np.concatenate([inner.ravel(), bias_gradient * bias_scale])
 
-        weight, bias = (
-            (np.zeros((dimensions, classes)), self._start) if start is None else (start.weight, start.bias)
+        turned, bias = (
+            (np.zeros((size, classes)), self._start)
+            if start is None
+            else (self._vectors.T @ start.weight, start.bias)
         )
-        first = np.concatenate([((self._vectors.T @ weight) / scale).ravel(), bias / bias_scale])
+        first = np.concatenate([(turned / scale).ravel(), bias / bias_scale])
         found: Any = minimize(
             objective,
             first,
@@ -129,8 +141,8 @@ class MultinomialRegression:
                 "gtol": GRADIENT_TOLERANCE,
             },
         )
-        weight, bias = coefficients(found.x)
-        return Coefficients(weight, bias, float(found.fun), evaluations, found.status == 0)
+        turned, bias = coefficients(found.x)
+        return Coefficients(self._vectors @ turned, bias, float(found.fun), evaluations, found.status == 0)
 
     def _loss(self, weight: Doubles, bias: Doubles) -> tuple[float, Doubles, Doubles]:
         torch = self._torch

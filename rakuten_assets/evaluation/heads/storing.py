@@ -26,9 +26,16 @@ _KINDS = ("logistic", "mlp")
 
 def save_head(head: Head, folder: str | Path | UPath) -> None:
     """Write a head to a folder, over the one that is there."""
+    place = UPath(folder)
+    tensors, description = head_files(head)
+    write_bytes(place / TENSORS_FILE, tensors)
+    write_bytes(place / DESCRIPTION_FILE, description)
+
+
+def head_files(head: Head) -> tuple[bytes, bytes]:
+    """Content of the two files: the numbers, and what they mean."""
     from safetensors.numpy import save
 
-    place = UPath(folder)
     tensors = {
         "mean": head.standardisation.mean,
         "scale": head.standardisation.scale,
@@ -49,8 +56,7 @@ def save_head(head: Head, folder: str | Path | UPath) -> None:
         "details": head.details,
     }
     text = json.dumps(description, indent=2, allow_nan=False) + "\n"
-    write_bytes(place / TENSORS_FILE, content)
-    write_bytes(place / DESCRIPTION_FILE, text.encode())
+    return content, text.encode()
 
 
 def load_head(folder: str | Path | UPath) -> Head:
@@ -60,18 +66,20 @@ def load_head(folder: str | Path | UPath) -> Head:
         FileNotFoundError: if there is none.
         StoreError: if a file is damaged, or the two do not belong together.
     """
+    place = UPath(folder)
+    return read_head(place / TENSORS_FILE, place / DESCRIPTION_FILE)
+
+
+def read_head(tensors: UPath, path: UPath) -> Head:
+    """Read a head from its two files, as `load_head`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    place = UPath(folder)
-    path = place / DESCRIPTION_FILE
-    content = (place / TENSORS_FILE).read_bytes()
+    content = tensors.read_bytes()
     try:
         description = json.loads(path.read_bytes())
         if description["tensors_sha256"] != sha256_of_bytes(content):
-            raise StoreError(
-                f"{place / TENSORS_FILE} does not have the sha256 that {DESCRIPTION_FILE} records; train again"
-            )
+            raise StoreError(f"{tensors} does not have the sha256 that {path.name} records; train again")
         if description["format"] != FORMAT or description["kind"] not in _KINDS:
             raise StoreError(
                 f"{path} holds a {description['kind']!r} head of format {description['format']}; read are "

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from rakuten_assets.integrity.reporting.known_facts import KnownFact
-from rakuten_assets.integrity.reporting.showcase import Sheet
+from rakuten_assets.pages.contact_sheets import Sheet
 
 
 @dataclass(frozen=True)

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rakuten_assets.integrity.reporting.contents import IntegrityReport
+from rakuten_assets.pages.key_figures import KeyFigure, percent
 from rakuten_assets.units import human_bytes
-
-
-@dataclass(frozen=True)
-class KeyFigure:
-    """One tile: a number, what it is, a note, a tone ("good", "bad", or "" for neither), and the section about it."""
-
-    label: str
-    value: str
-    note: str
-    tone: str
-    section: str
-
-
-def percent(share: float) -> str:
-    """A share as people read it; never 0 % or 100 % where that is not exactly so."""
-    if share in (0, 1):
-        return f"{share:.0%}"
-    if share < 0.001 or share > 0.999:
-        return f"{share:.3%}" if 0.00001 < share < 0.99999 else ("<0.001%" if share < 0.5 else ">99.999%")
-    return f"{share:.1%}"
 
 
 def headline(report: IntegrityReport) -> str:

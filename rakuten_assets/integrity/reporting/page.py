@@ -1,28 +1,26 @@
 """The report as one HTML page: styles, charts and thumbnails inside, no script, no network, readable on a phone.
 
-The template is in `report.html`, its look in `report.css`; every text from outside (file names, decoder messages)
-passes through Jinja's autoescape.
+The template is `report.html`; the frame and the look are those of every page (`pages.template`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.images.reasons import DESCRIPTIONS, Reason
 from rakuten_assets.integrity.duplicates.groups import LEVELS
-from rakuten_assets.integrity.reporting.charts import Interval, histogram_svg, intervals_svg
 from rakuten_assets.integrity.reporting.contents import IntegrityReport
 from rakuten_assets.integrity.reporting.findings import FINDING_COLUMNS, KINDS, UNREADABLE_KINDS, Severity
-from rakuten_assets.integrity.reporting.headline import headline, key_figures, percent
-from rakuten_assets.units import human_bytes, human_count
+from rakuten_assets.integrity.reporting.headline import headline, key_figures
+from rakuten_assets.pages.charts import Interval, histogram_svg, intervals_svg
+from rakuten_assets.pages.template import render_page
+from rakuten_assets.units import human_bytes
 
 TOP_ROWS = 40
 _TOP_PAIRS = 20
@@ -38,17 +36,10 @@ SEVERITY_SIGNS = {Severity.ERROR: "✕", Severity.WARNING: "!", Severity.INFO: "
 
 def report_html(report: IntegrityReport) -> str:
     """The page; the same report gives the same text."""
-    environment = Environment(
-        loader=FunctionLoader(_template_text),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(thousands=human_count, percent=percent, size=human_bytes)
-    return environment.get_template("report.html").render(
+    return render_page(
+        __package__,
+        "report.html",
         title=report.title,
-        style=Markup(_template_text("report.css")),
         headline=headline(report),
         mode=report.mode,
         tiles=key_figures(report),
@@ -74,10 +65,6 @@ def report_html(report: IntegrityReport) -> str:
         facts=report.facts,
         top_rows=TOP_ROWS,
     )
-
-
-def _template_text(name: str) -> str:
-    return files("rakuten_assets.integrity.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
 def _sections(report: IntegrityReport) -> set[str]:

@@ -28,7 +28,7 @@ from rakuten_assets.integrity.reporting.headline import key_figures
 from rakuten_assets.integrity.reporting.known_facts import known_facts
 from rakuten_assets.integrity.reporting.page import report_html
 from rakuten_assets.integrity.reporting.showcase import showcase
-from rakuten_assets.integrity.reporting.spreadsheet import csv_bytes
+from rakuten_assets.pages.spreadsheet import csv_bytes
 from rakuten_assets.storage.files import write_bytes
 from rakuten_assets.storage.tables import table_bytes
 

@@ -16,6 +16,7 @@ from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.thumbnails import thumbnail_uri, unchanged_bytes
 from rakuten_assets.integrity.duplicates.overlaps import conflicting, merging, twin_rows
 from rakuten_assets.integrity.reporting.findings import KINDS
+from rakuten_assets.pages.contact_sheets import Sheet, Tile
 
 THUMBNAIL_SIDE = 112
 _MOST_GROUPS = 24
@@ -34,40 +35,6 @@ _EXTREMES = (
     ("blur", "Softest and sharpest", "sharpness {:,.0f}"),
     ("removable_share", "Least and most white border", "{:.0%} border"),
 )
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture of a sheet.
-
-    Attributes:
-        file: the image's name in the table.
-        caption: what is to be seen in it.
-        place: where its row is, and its ids: `train 123, image 1263597046, product 3804725264`.
-        picture: a `data:` address; "" where the image cannot be shown.
-    """
-
-    file: str
-    caption: str
-    place: str
-    picture: str
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A contact sheet: sets of tiles that belong together (a set of one for single images).
-
-    Attributes:
-        name: kind of finding, or level of duplicates, that it shows.
-        title: for a person.
-        total: how many sets there are; the sheet shows the first ones.
-        sets: tiles, set by set.
-    """
-
-    name: str
-    title: str
-    total: int
-    sets: tuple[tuple[Tile, ...], ...]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from rakuten_assets.integrity.reporting.headline import headline, key_figures, percent
+from rakuten_assets.integrity.reporting.headline import headline, key_figures
 from rakuten_assets.integrity.reporting.report import build_report
+from rakuten_assets.pages.key_figures import percent
 from rakuten_assets_tests.integrity.gallery import catalogue_table, groups_of, scan_table
 
 

@@ -103,6 +103,84 @@ def intervals_svg(rows: Sequence[Interval], title: str, text: Callable[[float], 
     return _svg(bottom + 22, f"{title}: medians and quantiles of {len(rows)} classes", [*marks, axis])
 
 
+def matrix_svg(
+    shares: npt.NDArray[np.float64], labels: Sequence[str], title: str, say: Callable[[int, int], str]
+) -> str:
+    """A square table as shades of one colour: the darker, the larger the share of its row.
+
+    Args:
+        shares: (n, n), 0 to 1; row: the true class, column: the predicted one.
+        labels: of the n classes.
+        say: what a cell (row, column) holds, for whoever points at it.
+    """
+    if not len(labels):
+        return ""
+    cell = (WIDTH - _LABEL - 4) / len(labels)
+    size = min(cell * 0.85, 9.0)
+    marks = []
+    for row, label in enumerate(labels):
+        y = 4 + row * cell
+        middle = _LABEL + (row + 0.5) * cell
+        marks.append(
+            f'<text class="label" x="{_LABEL - 4}" y="{y + cell / 2 + size / 3:.1f}" text-anchor="end" '
+            f'font-size="{size:.1f}">{escape(_short(label))}</text>'
+            f'<text class="label" transform="translate({middle + size / 3:.1f} {8 + len(labels) * cell:.1f}) '
+            f'rotate(-90)" text-anchor="end" font-size="{size:.1f}">{escape(_short(label))}</text>'
+        )
+        marks += [
+            f'<rect class="cell" x="{_LABEL + column * cell:.2f}" y="{y:.2f}" width="{cell - 0.4:.2f}" '
+            f'height="{cell - 0.4:.2f}" fill-opacity="{max(shares[row, column], 0.06):.2f}">'
+            f"<title>{escape(say(row, column))}</title></rect>"
+            for column in np.flatnonzero(shares[row] > 0).tolist()
+        ]
+    frame = (
+        f'<rect class="frame" x="{_LABEL}" y="4" width="{cell * len(labels):.1f}" '
+        f'height="{cell * len(labels):.1f}"/>'
+    )
+    return _svg(8 + len(labels) * cell + _LABEL, title, [frame, *marks])
+
+
+def reliability_svg(
+    confidence: npt.NDArray[np.float64],
+    accuracy: npt.NDArray[np.float64],
+    count: npt.NDArray[np.int64],
+    title: str,
+) -> str:
+    """Share of hits over confidence, both 0 to 1; a dot a bin, as large as it has predictions, beside the diagonal."""
+    side = 180.0
+
+    def point(x: float, y: float) -> tuple[float, float]:
+        return 34 + x * side, 6 + (1 - y) * side
+
+    marks = [f'<path class="axis" d="M{point(0, 1)[0]} {point(0, 1)[1]}V{6 + side}H{34 + side}"/>']
+    marks.append(f'<path class="diagonal" d="M34 {6 + side}L{34 + side} 6"/>')
+    filled = np.flatnonzero(count)
+    path = " ".join(
+        f"{'M' if place == 0 else 'L'}{point(confidence[at], accuracy[at])[0]:.1f} "
+        f"{point(confidence[at], accuracy[at])[1]:.1f}"
+        for place, at in enumerate(filled.tolist())
+    )
+    marks.append(f'<path class="line" d="{path}"/>')
+    for at in filled.tolist():
+        x, y = point(confidence[at], accuracy[at])
+        radius = 2 + 5 * float(np.sqrt(count[at] / count.max()))
+        marks.append(
+            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>confidence {confidence[at]:.0%}, '
+            f"right {accuracy[at]:.0%}, {count[at]:,} predictions</title></circle>"
+        )
+    for share in (0, 0.5, 1):
+        x, y = point(share, share)
+        marks.append(
+            f'<text class="tick" x="{x:.0f}" y="{6 + side + 14:.0f}" text-anchor="middle">{share:.0%}</text>'
+        )
+        marks.append(f'<text class="tick" x="30" y="{y + 4:.0f}" text-anchor="end">{share:.0%}</text>')
+    marks.append(
+        f'<text class="tick" x="{34 + side / 2}" y="{6 + side + 30:.0f}" text-anchor="middle">confidence</text>'
+    )
+    marks.append(f'<text class="tick" x="{34 + side + 8:.0f}" y="14">right</text>')
+    return _svg(side + 42, title, marks)
+
+
 def _short(label: str) -> str:
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rakuten_assets.integrity.reporting.spreadsheet import csv_bytes
+from rakuten_assets.pages.spreadsheet import csv_bytes
 
 
 def read(content: bytes) -> list[list[str]]:

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from rakuten_assets.integrity.reporting.charts import WIDTH, Interval, histogram_svg, intervals_svg
+from rakuten_assets.pages.charts import WIDTH, Interval, histogram_svg, intervals_svg
 
 
 def whole(value: float) -> str:

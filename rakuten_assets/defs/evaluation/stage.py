@@ -1,0 +1,17 @@
+"""The stage as a whole: the splits, and for each extractor a head and what it is worth."""
+
+import dagster as dg
+
+from rakuten_assets.defs.evaluation.heads import build_heads
+from rakuten_assets.defs.evaluation.reports import build_reports
+from rakuten_assets.defs.evaluation.splits import grouped_split, random_split
+from rakuten_assets.extraction.specification import extractor_specs
+from rakuten_assets.settings import Settings
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """Definitions of the stage."""
+    families = [
+        asset for spec in extractor_specs(settings) for asset in (*build_heads(spec), *build_reports(spec))
+    ]
+    return dg.Definitions(assets=dg.with_source_code_references([random_split, grouped_split, *families]))

@@ -1,0 +1,58 @@
+"""Trained heads: two files that can be copied anywhere, and a record that proves the asset's own."""
+
+from typing import Any, ClassVar
+
+import dagster as dg
+from upath import UPath
+
+from rakuten_assets.defs.io_managers.base import FileIOManager
+from rakuten_assets.defs.io_managers.json import document_record
+from rakuten_assets.errors import StoreError
+from rakuten_assets.evaluation.heads.head import Head
+from rakuten_assets.evaluation.heads.storing import head_files, read_head
+from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage.records import read_record, write_document
+from rakuten_assets.units import human_bytes
+
+
+class HeadIOManager(FileIOManager):
+    """Stores a `Head`: `head.safetensors` (numbers), `head.json` (what they mean, and their sha256).
+
+    `load_head(folder)` reads the two, wherever they lie. Beside them stands `head.record.json` with the sha256 of
+    `head.json`: an asset's head whose files were changed is refused.
+    """
+
+    suffix: ClassVar[str] = ".json"
+
+    def write(self, value: Any, file: UPath) -> dict[str, Any]:
+        if not isinstance(value, Head):
+            raise StoreError(f"{file}: a Head is stored here, not a {type(value).__name__}")
+        tensors, description = head_files(value)
+        write_bytes(_tensors_file(file), tensors)
+        write_document(file, description, document_record(file))
+        return {
+            "path": dg.MetadataValue.path(str(file)),
+            "size": human_bytes(len(tensors) + len(description)),
+            "bytes": len(tensors) + len(description),
+            "sha256": sha256_of_bytes(tensors),
+        }
+
+    def read(self, file: UPath) -> Head:
+        record = document_record(file)
+        try:
+            recorded = read_record(record)
+        except FileNotFoundError:
+            if not file.exists():
+                raise
+            raise StoreError(f"{file} is not whole: its record {record} is missing") from None
+        digest = sha256_of_bytes(file.read_bytes())
+        if recorded.get("document") != file.name or digest not in recorded.get("sha256", ()):
+            raise StoreError(f"{file} does not have the sha256 recorded in {record}: its content was changed")
+        return read_head(_tensors_file(file), file)
+
+    def commit_file(self, file: UPath) -> UPath:
+        return document_record(file)
+
+
+def _tensors_file(file: UPath) -> UPath:
+    return file.with_name(f"{file.name.removesuffix(HeadIOManager.suffix)}.safetensors")
