@@ -189,38 +189,34 @@ def test_stages_import_no_other_stage_but_what_it_shows() -> None:
 
 
 _COST = """
-import sys, time
-start = time.perf_counter()
+import sys
 import dagster
-between = time.perf_counter()
+before = len(sys.modules)
 import rakuten_assets.definitions
-print(between - start, time.perf_counter() - between)
+print(before, len(sys.modules) - before)
 print(*sorted(set(name.split(".")[0] for name in sys.modules)))
 """
 
 
 @pytest.fixture(scope="module")
-def cost() -> tuple[float, float, set[str]]:
-    """Seconds to import Dagster, seconds more for the definitions, modules loaded; the quickest of three."""
-    runs = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", _COST], capture_output=True, text=True, check=True)
-        times, modules = done.stdout.splitlines()
-        dagster, ours = map(float, times.split())
-        runs.append((dagster, ours, set(modules.split())))
-    return min(runs, key=lambda run: run[1])
+def cost() -> tuple[int, int, set[str]]:
+    """Number of modules that Dagster imports, of those that the definitions add, and the packages that are loaded."""
+    done = subprocess.run([sys.executable, "-c", _COST], capture_output=True, text=True, check=True)
+    counts, packages = done.stdout.splitlines()
+    dagster, ours = map(int, counts.split())
+    return dagster, ours, set(packages.split())
 
 
-def test_importing_the_definitions_loads_nothing_heavy(cost: tuple[float, float, set[str]]) -> None:
+def test_importing_the_definitions_loads_nothing_heavy(cost: tuple[int, int, set[str]]) -> None:
     assert not cost[2] & set(HEAVY)
 
 
-def test_importing_the_definitions_takes_little_more_than_importing_dagster(
-    cost: tuple[float, float, set[str]],
+def test_importing_the_definitions_takes_no_more_than_importing_dagster(
+    cost: tuple[int, int, set[str]],
 ) -> None:
-    """Quiet, it is 0.7 s beside Dagster's 0.7 s. The limit is 2 s; a slow machine is slow at both."""
+    """In modules, for seconds depend on the machine: 660 beside Dagster's 880; scikit-learn alone would add 500."""
     dagster, ours, _ = cost
-    assert ours < max(2.0, 2.5 * dagster), f"dagster {dagster:.2f} s, definitions {ours:.2f} s more"
+    assert ours <= dagster
 
 
 def test_every_preloaded_module_imports() -> None:

@@ -7,6 +7,7 @@ said where the files were seen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,9 +145,18 @@ def find_catalog(root: str | Path | UPath) -> CatalogFolder:
     """Find the challenge's three CSV files and two image folders in `root`.
 
     Raises:
-        CatalogError: naming everything that is missing and where it was looked for.
+        CatalogError: naming everything that is missing and where it was looked for, or what may not be read.
     """
-    folder = UPath(root)
+    try:
+        return _catalog(UPath(root))
+    except OSError as error:
+        raise CatalogError(
+            f"the data folder {root} cannot be read: {error.filename or root}: {error.strerror or error}; give this "
+            "user permission to read it, or set RAKUTEN_DATA_DIR to another folder"
+        ) from error
+
+
+def _catalog(folder: UPath) -> CatalogFolder:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CatalogError(f"the data folder {folder} {what}; {_WAY_OUT}")
@@ -182,7 +192,11 @@ _WAY_OUT = (
 
 def _only_catalog_inside(folder: UPath) -> UPath | None:
     """The one folder directly inside that holds all tables; None if there is none, or several."""
-    inner = [child for child in folder.iterdir() if all((child / name).is_file() for name in TABLES)]
+    inner = []
+    for child in folder.iterdir():
+        with suppress(PermissionError):  # A `lost+found` beside it is none of ours.
+            if all((child / name).is_file() for name in TABLES):
+                inner.append(child)
     return inner[0] if len(inner) == 1 else None
 
 

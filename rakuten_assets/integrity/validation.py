@@ -94,7 +94,10 @@ def report_verdicts(summary: Mapping[str, Any], limits: ReportLimits) -> list[Ve
     images, usual = summary["images"], summary["majority"]
     total = images["total"]
     train, test = (images["by_split"].get(split, {"total": 0})["total"] for split in ("train", "test"))
-    exact = {key: summary[key]["exact"] for key in ("duplicates", "label_conflicts", "train_test_twins")}
+    # At the levels of the page's tiles and of the findings: one thing has one number.
+    redundant = summary["duplicates"]["exact"]["redundant"]
+    conflicts = summary["label_conflicts"]["pixel"]["rows"]
+    twins = summary["train_test_twins"]["near"]["test_rows"]
     odd = 1 - min(usual["size_share"], usual["mode_share"])
     drift = {name: abs(values["standardised_difference"]) for name, values in summary["drift"].items()}
     worst = max(drift, key=lambda name: drift[name], default="")
@@ -108,21 +111,21 @@ def report_verdicts(summary: Mapping[str, Any], limits: ReportLimits) -> list[Ve
         ),
         _within(
             "exact_duplicates",
-            exact["duplicates"]["redundant"],
+            redundant,
             total,
             limits.duplicate,
             "images repeat another",
         ),
         _within(
             "label_conflicts",
-            exact["label_conflicts"]["rows"],
+            conflicts,
             train,
             limits.conflict,
             "train rows share their picture with another class",
         ),
         _within(
             "train_test_twins",
-            exact["train_test_twins"]["test_rows"],
+            twins,
             test,
             limits.twin,
             "test rows have their picture in train",

@@ -42,7 +42,11 @@ def run_command(main: Callable[[], int]) -> int:
             output.flush()
         for output in outputs:
             if (lost := output.lost) is not None and not isinstance(lost, BrokenPipeError):
-                print(f"error: {output.name} lost lines: {lost.strerror}", file=sys.stderr)
+                print(
+                    f"error: {output.name} cannot be written: {lost.strerror}; lines of it are lost, the exit status "
+                    "is right. Make room, or send it elsewhere",
+                    file=sys.stderr,
+                )
         sys.stderr.flush()
 
 

@@ -25,7 +25,7 @@ from rakuten_assets.dataset.layout import (
     Y_TRAIN_FILE,
     Split,
 )
-from rakuten_assets.errors import CatalogError
+from rakuten_assets.errors import CatalogError, WriteError
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import TEMPORARY_SUFFIX, write_bytes
 from rakuten_assets.synthetic.catalog import (
@@ -92,9 +92,11 @@ def generate_catalog(
                 catalog = _write(plan, root, folder, workers, log)
                 _move(folder, root)
     except OSError as error:
+        # A WriteError's own sentence speaks of a file in the scratch folder, which is gone by now.
+        cause = error.__cause__ if isinstance(error, WriteError) else error
         raise CatalogError(
-            f"the synthetic catalogue cannot be written to {root}: {error}; nothing was left behind. Mend that, or "
-            "choose another folder"
+            f"the synthetic catalogue cannot be written to {root}: {getattr(cause, 'strerror', None) or cause}; "
+            "nothing was left behind. Mend that, or choose another folder"
         ) from error
     return catalog
 

@@ -5,8 +5,9 @@ import pytest
 
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.integrity.collecting.identity import printable
-from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, folder_collection
+from rakuten_assets.integrity.collection import SYNTHETIC_MARKER, find_challenge_folders, folder_collection
 from rakuten_assets.synthetic.catalog import MARKER_FILE
+from rakuten_assets_tests.integrity.gallery import product, save
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -128,3 +129,16 @@ def test_a_label_file_that_makes_no_sense_is_refused(tmp_path, content, problem)
 
 def test_the_marker_is_the_generators():
     assert SYNTHETIC_MARKER == MARKER_FILE
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_looked_into_is_no_catalogue_and_no_end(tmp_path):
+    save(tmp_path, {"a.jpg": product(1), "closed/b.jpg": product(2)})
+    (tmp_path / "closed").chmod(0o000)
+    try:
+        assert find_challenge_folders(tmp_path) == []
+        collection = folder_collection(tmp_path)
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert collection.table["path"].tolist() == ["a.jpg"]
+    assert list(collection.closed) == ["closed"]

@@ -10,6 +10,7 @@ import pytest
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.integrity.__main__ import main
 from rakuten_assets.integrity.collection import folder_collection
+from rakuten_assets.storage.tables import read_table
 from rakuten_assets_tests.integrity.gallery import product, save
 
 CONTENT = b"any"
@@ -63,7 +64,7 @@ def test_case_is_kept_apart_where_it_must_be(tmp_path):
 @pytest.mark.parametrize(
     "written",
     ["/abs/a.jpg", r"C:\Users\me\a.jpg", "C:/a.jpg", "c:a.jpg", r"\\server\share\a.jpg", r"\a.jpg", "~/a.jpg",
-     "file:///a.jpg", "s3://bucket/a.jpg", "../a.jpg", r"b\..\a.jpg", "", "./"],
+     "file:///a.jpg", "s3://bucket/a.jpg", "../a.jpg", r"b\..\..\a.jpg", "", "./"],
 )  # fmt: skip
 def test_a_path_outside_the_folder_is_refused(tmp_path, written):
     root = folder_of(tmp_path / "images", "a.jpg")
@@ -182,3 +183,27 @@ def test_rows_of_a_catalogue_whose_files_are_links_are_safe_too(tmp_path):
     assert table["image_train/image_12_product_22.jpg"]
     assert table["image_train/image_10_product_20.jpg"]  # a link to what is kept
     assert not table["image_test/image_19_product_29.jpg"]
+
+
+def test_a_path_may_go_up_and_down_and_lack_its_suffix_and_be_said_twice(tmp_path, capsys):
+    save(tmp_path / "images", {f"{name}.jpg": product(number) for number, name in enumerate("abc")})
+    labels = tmp_path / "l.csv"
+    labels.write_text("path,label\nx/../a,1\n./b.jpg,2\nb,2\ny/z/../../c.jpg,3\n")
+    common = ["--labels", str(labels), "--out", str(tmp_path / "out")]
+    assert main([str(tmp_path / "images"), *common, "--fail-on", "missing"]) == 0
+    said = capsys.readouterr().out
+    assert "note: 1 lines of l.csv say of a file what an earlier line says (first: line 4, 'b')" in said
+    table = read_table(tmp_path / "out" / "images.parquet", "images.parquet")
+    assert table[["path", "code"]].to_numpy().tolist() == [["a.jpg", 1], ["b.jpg", 2], ["c.jpg", 3]]
+    for outside in ("../a.jpg", "x/../../a.jpg", "x/.."):
+        labels.write_text(f"path,label\n{outside},1\n")
+        assert main([str(tmp_path / "images"), *common]) == 2
+        assert "is not a path inside the folder" in capsys.readouterr().err
+
+
+def test_a_name_without_suffix_that_two_files_have_is_none_of_them(tmp_path, capsys):
+    save(tmp_path / "images", {"a.jpg": product(1), "a.png": product(2), "b.jpg": product(3)})
+    labels = tmp_path / "l.csv"
+    labels.write_text("path,label\na,1\nb,2\n")
+    assert main([str(tmp_path / "images"), "--labels", str(labels), "--out", str(tmp_path / "out")]) == 0
+    assert "1 of the 2 paths of l.csv name no file; it has 'a'" in capsys.readouterr().out

@@ -98,8 +98,8 @@ SUMMARY: dict[str, Any] = {
     },
     "majority": {"size": [500, 500], "size_share": 0.95, "mode": "RGB", "mode_share": 0.98},
     "duplicates": {"exact": {"redundant": 4}},
-    "label_conflicts": {"exact": {"rows": 3}},
-    "train_test_twins": {"exact": {"test_rows": 1}},
+    "label_conflicts": {"pixel": {"rows": 3}},
+    "train_test_twins": {"near": {"test_rows": 1}},
     "drift": {"bytes": {"standardised_difference": -0.3}, "brightness": {"standardised_difference": 0.1}},
 }
 LIMITS = {"blank": 0.01, "duplicate": 0.02, "conflict": 0.02, "twin": 0.02, "odd": 0.05, "drift": 0.3}
@@ -131,7 +131,7 @@ def test_a_catalog_without_a_test_split_is_judged_too() -> None:
     summary = copy.deepcopy(SUMMARY)
     del summary["images"]["by_split"]["test"]
     summary["drift"] = {}
-    summary["train_test_twins"]["exact"]["test_rows"] = 0
+    summary["train_test_twins"]["near"]["test_rows"] = 0
     verdicts = {verdict.check: verdict for verdict in report_verdicts(summary, ReportLimits(**LIMITS))}
     assert verdicts["train_test_twins"].passed
     assert "not compared" in verdicts["train_test_drift"].summary

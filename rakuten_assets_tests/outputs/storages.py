@@ -22,6 +22,7 @@ from rakuten_assets.outputs.index import build_index
 from rakuten_assets.outputs.publication import Publication, publish
 from rakuten_assets.storage.arrays import write_array
 from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.tables import write_table
 
 CODES = (10, 40, 2583)
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -183,7 +184,7 @@ def with_pictures(root: Path, **options: Any) -> Path:
     for shard, part in scan.groupby("shard"):
         path = root / "assets" / "image_scan" / f"{shard}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.to_parquet(path)
+        write_table(path, part)
     published(root, sha256=digests, settings=rows, **options)
     return folder
 

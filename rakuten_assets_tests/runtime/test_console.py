@@ -55,7 +55,9 @@ def test_the_status_is_the_commands_own_whatever_becomes_of_its_output(
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
     lost = redirection == "> /dev/full"
-    assert ("standard output lost lines: No space left on device" in done.stderr) == lost
+    assert (
+        "standard output cannot be written: No space left on device; lines of it are lost" in done.stderr
+    ) == lost
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "ascii:strict"])

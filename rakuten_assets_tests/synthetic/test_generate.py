@@ -15,8 +15,11 @@ from PIL import Image
 from rakuten_assets.dataset.contract import check_catalog, read_labels, read_products
 from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.errors import CatalogError
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage.files import write_errors_told
 from rakuten_assets.synthetic import SyntheticCatalog, generate, generate_catalog, workers
 from rakuten_assets.synthetic.catalog import MARKER_FILE
+from rakuten_assets.synthetic.plan import plan_catalog
 
 
 def silent(line: str) -> None:
@@ -150,6 +153,26 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path, monkeypatch, error):
     assert list(tmp_path.iterdir()) == []
     if isinstance(error, OSError):
         assert "No space left" in str(caught.value) and str(tmp_path / "new") in str(caught.value)
+
+
+def test_a_full_disk_is_told_once_and_of_the_catalogue(tmp_path, monkeypatch):
+    def full(file: Path, *_: object) -> None:
+        with write_errors_told(file):
+            raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr(generate, "write_bytes", full)
+    with pytest.raises(CatalogError) as caught:
+        generate_catalog(tmp_path / "new", 27, 1, log=silent)
+    assert str(caught.value) == (
+        f"the synthetic catalogue cannot be written to {tmp_path / 'new'}: No space left on device; nothing was left "
+        "behind. Mend that, or choose another folder"
+    )
+
+
+def test_the_quickstarts_catalogue_has_fewer_blanks_than_warn():
+    records = plan_catalog(2000, 320, 42, True).fault_records()
+    blanks = sum(record.kind in ("blank", "near_blank") for record in records)
+    assert 0 < blanks / 2320 < Settings.model_fields["blank_warn"].default < 0.01
 
 
 def test_leftovers_of_killed_processes_are_cleared(tmp_path):

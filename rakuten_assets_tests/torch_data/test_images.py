@@ -21,6 +21,7 @@ from rakuten_assets.dataset.labels import fit_label_encoder
 from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.errors import AugmentationError, ManifestError, StoreError
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.tables import write_table
 from rakuten_assets.torch_data import ImageTable, RakutenImageDataset, Visit
 from rakuten_assets_tests.augmentation.pictures import noise
 from rakuten_assets_tests.torch_data.conftest import BAD_ROWS
@@ -243,7 +244,7 @@ def test_from_storage_reads_what_the_graph_stored(catalogue: Path, tmp_path: Pat
         scan = scan_images(folder.image_paths(rows["file"]), LIMITS, 1)
         file = Storage(settings.storage, 2).asset_file(["image_scan"], key, ".parquet")
         file.parent.mkdir(parents=True, exist_ok=True)
-        pd.concat([rows, scan[SCAN_COLUMNS]], axis=1).to_parquet(str(file))
+        write_table(file, pd.concat([rows, scan[SCAN_COLUMNS]], axis=1))
     stored = RakutenImageDataset.from_storage(settings)
     scanned = RakutenImageDataset.from_folder(catalogue)
     assert stored.rows.tolist() == scanned.rows.tolist()

@@ -22,6 +22,7 @@ from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
 from rakuten_assets.settings import variable_names
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.tables import write_table
 from rakuten_assets_tests.torch_data.conftest import LIMITS
 
 
@@ -40,7 +41,7 @@ def _fill(catalogue: Path, storage: Path) -> None:
     scan = scan_images(folder.image_paths(rows["file"]), LIMITS, 1)
     file = Storage(UPath(storage), 1).asset_file(["image_scan"], "00", ".parquet")
     file.parent.mkdir(parents=True)
-    pd.concat([rows, scan[SCAN_COLUMNS]], axis=1).to_parquet(str(file))
+    write_table(file, pd.concat([rows, scan[SCAN_COLUMNS]], axis=1))
 
 
 def test_the_lines_run(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """A label file: the class, and perhaps the split, of each image; its paths are brought to the names of the files.
 
-A path may be written in more than one way: `./a.jpg`, `b//a.jpg`, `b\\a.jpg`, with letters in another Unicode form or
-in another case, or relative to another folder than the images'. Each is matched with a file where only one can be
-meant; what was assumed is said.
+A path may be written in more than one way: `./a.jpg`, `b//a.jpg`, `b\\a.jpg`, `c/../a.jpg`, with letters in another
+Unicode form or in another case, without its suffix, or relative to another folder than the images'. Each is matched
+with a file where only one can be meant; what was assumed is said.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.errors import CatalogError
@@ -96,18 +96,22 @@ def match_labels(
         aliases: further names of the same files -> their name in `images`.
 
     Raises:
-        CatalogError: where two lines name one file, or no line names any.
+        CatalogError: where two lines give one file different classes or splits, or no line names any.
     """
     names = _Names(images, aliases)
     base, found = _best_base(lines, names)
     notes = [f"{source.name} is read {base}"] if base.is_assumed else []
     labels: dict[str, LabelledPath] = {}
     unmatched: list[LabelledPath] = []
+    repeated: list[LabelledPath] = []
     for line, name in zip(lines, found, strict=True):
         if name is None:
             unmatched.append(line)
         key = name if name is not None else line.path
         earlier = labels.get(key)
+        if earlier is not None and (earlier.label, earlier.split) == (line.label, line.split):
+            repeated.append(line)
+            continue
         if earlier is not None:
             other = "" if earlier.written == line.written else f", as {earlier.written!r}"
             raise CatalogError(
@@ -115,6 +119,11 @@ def match_labels(
                 "remove one of the two lines"
             )
         labels[key] = line
+    if repeated:
+        notes.append(
+            f"{len(repeated):,} lines of {source.name} say of a file what an earlier line says (first: line "
+            f"{repeated[0].line}, {repeated[0].written!r})"
+        )
     one_of_folder = names.first_without(set(labels))
     if lines and len(unmatched) == len(lines) and one_of_folder:
         raise CatalogError(
@@ -149,8 +158,13 @@ def _columns(path: Path, header: list[str]) -> tuple[int, int, int | None]:
 
 
 def _plain(written: str, where: str) -> str:
-    """A path without `.`, doubled or backward slashes."""
-    parts = [part for part in written.replace("\\", "/").split("/") if part not in ("", ".")]
+    """A path without `.` and `..`, doubled or backward slashes."""
+    parts: list[str] = []
+    for part in written.replace("\\", "/").split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
     if _ABSOLUTE.match(written) or ".." in parts or not parts:
         raise CatalogError(f"{where}: {written!r} is not a path inside the folder; write it relative to it")
     return "/".join(parts)
@@ -190,11 +204,13 @@ class _Names:
         self._exact = {name: name for name in self.images} | dict(aliases)
         self._composed: dict[str, set[str]] = {}
         self._folded: dict[str, set[str]] = {}
+        self._bare: dict[str, set[str]] = {}
         self._stems: dict[str, str] = {}
         for name, image in self._exact.items():
             text = composed(printable(name))
             self._composed.setdefault(text, set()).add(image)
             self._folded.setdefault(text.casefold(), set()).add(image)
+            self._bare.setdefault(_without_suffix(text).casefold(), set()).add(image)
             self._stems.setdefault(_stem(text), image)
 
     def find(self, path: str, written: str = "") -> str | None:
@@ -203,7 +219,8 @@ class _Names:
             if name in self._exact:
                 return self._exact[name]
         text = composed(path)
-        for table, key in ((self._composed, text), (self._folded, text.casefold())):
+        folded = text.casefold()
+        for table, key in ((self._composed, text), (self._folded, folded), (self._bare, folded)):
             meant = table.get(key, set())
             if len(meant) == 1:
                 return next(iter(meant))
@@ -220,7 +237,11 @@ class _Names:
 
 def _stem(path: str) -> str:
     """The file's own name without folder, case and suffix."""
-    return path.rpartition("/")[2].rpartition(".")[0].casefold()
+    return _without_suffix(path.rpartition("/")[2]).casefold()
+
+
+def _without_suffix(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
 
 
 def _best_base(lines: Sequence[LabelledPath], names: _Names) -> tuple[_Base, list[str | None]]:
