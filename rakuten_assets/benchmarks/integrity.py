@@ -17,7 +17,7 @@ from PIL import Image
 
 from rakuten_assets.benchmarks.measuring.memory import run_watched
 from rakuten_assets.benchmarks.measuring.tables import markdown_table
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reporting.findings import KINDS

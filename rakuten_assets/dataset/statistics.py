@@ -24,7 +24,8 @@ from upath import UPath
 from rakuten_assets.backbones import IMAGENET
 from rakuten_assets.backbones.specification import Channels
 from rakuten_assets.errors import ManifestError, UndecodableImageError
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Verdict

@@ -32,7 +32,7 @@ from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.runtime.progress import Progress

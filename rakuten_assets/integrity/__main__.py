@@ -185,7 +185,7 @@ def _check_folders(folder: Path, out: Path) -> None:
 def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
     import pandas as pd
 
-    from rakuten_assets.images.decoding import DecodeLimits
+    from rakuten_assets.images.header import DecodeLimits
     from rakuten_assets.integrity.collecting.identity import printable
     from rakuten_assets.integrity.collection import SYNTHETIC_MARKER
     from rakuten_assets.integrity.duplicates.candidates import DEFAULT_DISTANCE

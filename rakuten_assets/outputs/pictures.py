@@ -80,7 +80,8 @@ class Product:
         """
         from PIL import Image
 
-        from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+        from rakuten_assets.images.decoding import decode_rgb
+        from rakuten_assets.images.header import DecodeLimits
 
         content, settings = self.content, Settings.load()
         _refuse_another_file(self, content)

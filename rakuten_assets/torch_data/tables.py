@@ -19,7 +19,7 @@ from rakuten_assets.dataset.layout import CatalogFolder, Split, find_catalog
 from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import ManifestError, StoreError
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.images.reasons import Status
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.runtime.progress import Progress

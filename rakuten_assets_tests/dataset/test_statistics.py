@@ -26,7 +26,7 @@ from rakuten_assets.dataset.statistics import (
     table_covers,
 )
 from rakuten_assets.errors import ManifestError
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
 

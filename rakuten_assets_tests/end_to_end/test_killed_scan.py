@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from rakuten_assets.dataset.labels import CLASS_NAMES
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
 from rakuten_assets_tests.images.pictures import encoded, smooth

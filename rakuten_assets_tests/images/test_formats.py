@@ -18,14 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.decoding import (
-    DecodeLimits,
-    bytes_after_end,
-    check_header,
-    decode_rgb,
-    pixel_mode,
-    read_header,
-)
+from rakuten_assets.images.decoding import bytes_after_end, decode_rgb, pixel_mode
+from rakuten_assets.images.header import DecodeLimits, check_header, read_header
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -215,7 +209,8 @@ def test_decoding_takes_no_more_memory_than_is_announced(
 import io, resource
 import numpy as np
 from PIL import Image
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb, read_header
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import DecodeLimits, read_header
 tile = np.random.default_rng(0).integers(0, 256, (500, 500, 3), dtype=np.uint8)
 file = io.BytesIO()
 decode_rgb((Image.fromarray(tile[:9, :9]).save(file, {kind!r}), file.getvalue())[1], DecodeLimits(10**9, 10**9))

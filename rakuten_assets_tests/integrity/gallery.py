@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw, ImageEnhance
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.duplicates.groups import duplicate_groups
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_SCHEMA, SCAN_VERSION

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.images.reasons import REMARKS, Reason
 from rakuten_assets.integrity.reading.measures import KERNELS, measure_pixels
 from rakuten_assets.integrity.reading.scan import scan_images

@@ -31,7 +31,7 @@ _SCAN = """
 import json, resource, sys, warnings
 from pathlib import Path
 warnings.simplefilter("ignore")
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.scan import scan_images
 memory, threads, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.settings import Settings
 from rakuten_assets.synthetic import generate_catalog

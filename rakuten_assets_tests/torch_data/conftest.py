@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.synthetic import generate_catalog
 from rakuten_assets.torch_data.tables import ImageTable, scanned_folder
 

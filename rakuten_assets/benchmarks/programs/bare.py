@@ -16,7 +16,7 @@ from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.extraction.pipeline import Extractor
 from rakuten_assets.extraction.storing.features import extract_shard, shard_table
 from rakuten_assets.extraction.storing.matrix import merge_shards
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.shards import scan_shards
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import Settings

@@ -21,7 +21,8 @@ from rakuten_assets.extraction.engines import Engine, open_engine, plan_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.extraction.storing.store import RowStore
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.settings import Settings
 

@@ -14,7 +14,8 @@ from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import publish
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings

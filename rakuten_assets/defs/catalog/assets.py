@@ -14,7 +14,7 @@ from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.raw.files import IMAGES
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import Gives, publish, refuse
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION, column_descriptions
 from rakuten_assets.integrity.validation import scan_content, scan_verdicts
 from rakuten_assets.runtime.machine import usable_cores

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.images.reasons import Reason
 from rakuten_assets.integrity.reading.journal import ScanJournal
 from rakuten_assets.integrity.reading.measures import KERNELS

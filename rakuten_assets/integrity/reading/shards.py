@@ -12,7 +12,7 @@ from upath import UPath
 
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.dataset.manifest import shard_rows
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.journal import ScanJournal, sweep
 from rakuten_assets.integrity.reading.scan import scan_files
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS

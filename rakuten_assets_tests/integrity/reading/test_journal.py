@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading import record
 from rakuten_assets.integrity.reading.journal import ScanJournal, sweep
 from rakuten_assets.integrity.reading.record import ImageRecord

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rakuten_assets.images.decoding import DecodeLimits, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading import measures as module
 from rakuten_assets.integrity.reading.measures import Measures, measure_pixels
 from rakuten_assets.integrity.reading.schema import NEAR_BLANK_RANGE, SCAN_COLUMNS

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 
 LIMITS = DecodeLimits(max_file_bytes=200_000, max_pixels=1_000_000)

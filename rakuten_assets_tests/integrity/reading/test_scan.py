@@ -19,7 +19,7 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.images import memory
-from rakuten_assets.images.decoding import DecodeLimits
+from rakuten_assets.images.header import DecodeLimits
 from rakuten_assets.integrity.reading import record, scan
 from rakuten_assets.integrity.reading.measures import KERNELS
 from rakuten_assets.integrity.reading.record import ImageRecord
