@@ -1,8 +1,8 @@
 """Opens a published set, and refuses one whose files do not belong together.
 
-- the manifest says which files there are; of a committed set that is not wholly moved, the one in `publishing/`;
-- its files are read, compared with the manifest, and must have the same rows;
-- where that fails while the set is being replaced, it is done again, and gives the new set.
+- the manifest says which files there are. While a committed set is being moved, its manifest is in `publishing/`;
+- the files are read, compared with the manifest, and must have the same rows;
+- if that fails because the set is being replaced, it is tried again, and gives the new set.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def _open(places: Places, extractor: str | None, origin: Origin, verify: bool) -
     manifest, committed = _manifest(places)
     chosen = _choose(manifest, extractor, places)
     reader = SetReader(places, manifest, committed, verify)
-    document = reader.document(metadata_file(chosen.name))
-    reader.document(METADATA_FILE)
+    metadata = reader.mapping(metadata_file(chosen.name))
+    reader.mapping(METADATA_FILE)
     index = reader.table(INDEX_FILE)
     labels = reader.array(LABELS_FILE)
     splits = {}
@@ -154,7 +154,7 @@ def _open(places: Places, extractor: str | None, origin: Origin, verify: bool) -
         train=splits["train"],
         test=splits["test"],
         extractor=chosen.name,
-        metadata=document,
+        metadata=metadata,
         manifest=manifest,
         origin=origin,
     )

@@ -50,15 +50,15 @@ class SetReader:
         with self._opened(name) as opened:
             return read_index(opened.file, opened.name)
 
-    def document(self, name: str) -> Mapping[str, Any]:
+    def mapping(self, name: str) -> Mapping[str, Any]:
         with self._opened(name) as opened:
             try:
-                document = json.loads(opened.file.read())
+                content = json.loads(opened.file.read())
             except ValueError as error:
                 raise StoreError(f"{opened.name} is not a JSON document: {error}. {WAY_OUT}") from None
-        if not isinstance(document, dict):
+        if not isinstance(content, dict):
             raise StoreError(f"{opened.name} is not a metadata document: it holds no mapping. {WAY_OUT}")
-        return document
+        return content
 
     def _opened(self, name: str) -> OpenedFile:
         opened = OpenedFile(self.places, name, self.manifest, self.committed)
