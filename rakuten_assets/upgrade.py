@@ -16,7 +16,7 @@ from upath import UPath
 from rakuten_assets.errors import RakutenAssetsError, StoreError
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import LAYOUT_VERSION, Storage
-from rakuten_assets.storage.records import CHECKSUM, read_mapping, record_document, write_record
+from rakuten_assets.storage.records import CHECKSUM, read_mapping, record_versions, write_record
 from rakuten_assets.storage.tables import seal_table
 
 # Assets of release 0.1.0 that today's release keeps by backbone.
@@ -104,7 +104,7 @@ def _seal_record(path: UPath) -> None:
 def _write_document_record(path: UPath, record: UPath) -> None:
     content = path.read_bytes()
     read_mapping(path)  # At least it is whole.
-    record_document(record, path, content)
+    record_versions(record, path, content)
 
 
 def main() -> int:

@@ -23,11 +23,11 @@ def normalise(pixels: NDArray[np.uint8], normalisation: Normalisation) -> NDArra
     Returns:
         float32 (3, h, w).
     """
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import planes
 
-    planes = np.empty((3, *pixels.shape[:2]), np.float32)
-    kernels.to_planes(pixels, _table(normalisation), planes)
-    return planes
+    result = np.empty((3, *pixels.shape[:2]), np.float32)
+    planes.to_planes(pixels, _table(normalisation), result)
+    return result
 
 
 def to_size(

@@ -53,10 +53,10 @@ def key_of_bytes(content: bytes) -> Key:
 
 def random_words(key: Key, lane: int, count: int) -> NDArray[np.uint32]:
     """uint32 (count,) of a key. Lanes 0 to 2^32 - 1 of a key are independent of each other."""
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import philox
 
     words = np.empty(-(-count // 4) * 4, np.uint32)
-    kernels.philox(np.array(key, np.uint32), np.uint32(lane), words)
+    philox.philox(np.array(key, np.uint32), np.uint32(lane), words)
     return words[:count]
 
 

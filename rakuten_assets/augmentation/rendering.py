@@ -59,12 +59,12 @@ def warp(pixels: Pixels, operation: Warp) -> Pixels:
     height, width = pixels.shape[:2]
     if operation.elastic is None and (mirrored := _mirrored(pixels, operation)) is not None:
         return mirrored
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import warping
 
     field = _NO_FIELD if operation.elastic is None else displacement(operation.elastic, height, width)
     matrix = np.array(operation.matrix, np.float64)
     packed = np.empty((height + 4, width + 4), np.uint32)
-    kernels.pack(pixels, np.array(operation.fill, np.uint8), packed)
+    warping.pack(pixels, np.array(operation.fill, np.uint8), packed)
     result = np.empty(height * width * 3, np.uint8)
     rows = max(1, _PIXELS_A_BAND // width)
     across, down = np.empty(rows * width), np.empty(rows * width)
@@ -73,16 +73,16 @@ def warp(pixels: Pixels, operation: Warp) -> Pixels:
         count = min(rows, height - first) * width
         points = across[:count], down[:count]
         at, right, lower, red, green, blue = (line[:count] for line in lines)
-        kernels.locate(matrix, field, first, width, points[0], points[1])
-        kernels.quantise(points[0], points[1], np.int32(width), np.int32(height), at, right, lower)
-        kernels.blend(packed.reshape(-1), np.int32(width + 4), at, right, lower, red, green, blue)
-        kernels.store(red, green, blue, result[3 * first * width : 3 * (first * width + count)])
+        warping.locate(matrix, field, first, width, points[0], points[1])
+        warping.quantise(points[0], points[1], np.int32(width), np.int32(height), at, right, lower)
+        warping.blend(packed.reshape(-1), np.int32(width + 4), at, right, lower, red, green, blue)
+        warping.store(red, green, blue, result[3 * first * width : 3 * (first * width + count)])
     return result.reshape(height, width, 3)
 
 
 def displacement(elastic: Elastic, height: int, width: int) -> NDArray[np.float32]:
     """float32 (2, height, width): how far, in pixels across and down, each point of a result looks aside."""
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import filtering
 
     count = height * width
     draws = random_words(elastic.key, elastic.lane, count).view(np.uint16)  # two halves a word
@@ -91,7 +91,7 @@ def displacement(elastic: Elastic, height: int, width: int) -> NDArray[np.float3
     weights = _gaussian(2 * radius + 1, elastic.sigma)
     field = np.empty((2, height, width), np.float32)
     for plane, smoothed in zip(noise, field, strict=True):
-        kernels.smooth(
+        filtering.smooth(
             plane, weights.astype(np.float32), _mirror(height, radius), _mirror(width, radius), smoothed
         )
     field *= np.float32(elastic.reach)
@@ -107,10 +107,10 @@ def _mirrored(pixels: Pixels, operation: Warp) -> Pixels | None:
         return pixels[:: int(e)].copy(order="C")
     if (a, c) != (-1.0, width):
         return None
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import warping
 
     result = np.empty_like(pixels)
-    kernels.mirror(pixels, e < 0, result)
+    warping.mirror(pixels, e < 0, result)
     return result
 
 
@@ -123,13 +123,13 @@ def _remade(pixels: Pixels, operation: Warp | Blur | Recompress) -> Pixels:
         )
         decoded: Pixels = simplejpeg.decode_jpeg(content, colorspace="RGB")
         return decoded
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import filtering
 
     radius = operation.size // 2
     result = np.empty_like(pixels)
     height, width = pixels.shape[:2]
     weights = _blur_weights(operation.size, operation.sigma)
-    kernels.blur(pixels, weights, _mirror(height, radius), _mirror(width, radius), result)
+    filtering.blur(pixels, weights, _mirror(height, radius), _mirror(width, radius), result)
     return result
 
 
@@ -138,18 +138,18 @@ def _change(pixels: Pixels, operation: LookUp | ShiftHsv | Grey | AddNoise | Hol
         for left, top, right, bottom in operation.boxes:
             pixels[top:bottom, left:right] = operation.fill
         return
-    from rakuten_assets.augmentation import kernels
+    from rakuten_assets.augmentation.kernels import colour, filtering
 
     values = pixels.reshape(-1)
     match operation:
         case LookUp():
-            kernels.look_up(values, np.frombuffer(operation.table, np.uint8))
+            colour.look_up(values, np.frombuffer(operation.table, np.uint8))
         case Grey():
-            kernels.grey(values)
+            colour.grey(values)
         case ShiftHsv():
             sectors, levels, chromas = np.empty((3, values.size // 3), np.float32)
             hue = np.float32(6.0 * (operation.hue % 1.0)) % np.float32(6.0)
-            kernels.shifted_hexcone(
+            colour.shifted_hexcone(
                 values,
                 hue,
                 np.float32(operation.saturation),
@@ -158,12 +158,12 @@ def _change(pixels: Pixels, operation: LookUp | ShiftHsv | Grey | AddNoise | Hol
                 levels,
                 chromas,
             )
-            kernels.from_hexcone(sectors, levels, chromas, values)
+            colour.from_hexcone(sectors, levels, chromas, values)
         case AddNoise():
             noise = np.rint(normal_quantiles() * np.float32(operation.sigma)).astype(np.int16)
             draws = random_words(operation.key, operation.lane, -(-values.size // 2))
             # Rounding the noise is rounding the sum: the pixel is a whole number.
-            kernels.add_noise(values, draws.view(np.uint16), noise)
+            filtering.add_noise(values, draws.view(np.uint16), noise)
 
 
 @functools.lru_cache(maxsize=64)

@@ -21,7 +21,7 @@ _registered: dict[str, Backbone] = {}
 
 
 def register(backbone: Backbone) -> Backbone:
-    """Put a backbone on offer in this process. The same value twice is once.
+    """Put a backbone on offer in this process. To register the same value again changes nothing.
 
     Raises:
         SettingsError: its name is taken by another backbone, or cannot be a name.

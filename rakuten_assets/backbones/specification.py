@@ -159,7 +159,7 @@ class Backbone:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able; `from_dict` makes the same value of it."""
+        """As JSON can hold it; `from_dict` makes the same value again."""
         return asdict(self)
 
     @classmethod
@@ -179,7 +179,7 @@ class Backbone:
 
     @property
     def function(self) -> dict[str, Any]:
-        """What of this value decides a feature row, given the weights' bytes: the fingerprint's part."""
+        """The fingerprint's part: what of this value a feature row depends on, besides the weights' bytes."""
         return {
             "name": self.name,
             "builder": self.builder,

@@ -1,7 +1,8 @@
-"""Which materialisation a partition's check result is about: the one place that needs a class Dagster does not export.
+"""Which materialisation a partition's check result is about.
 
-`dg.AssetCheckEvaluation` is public and made of it. Without it, Dagster's interface takes a result for one of an older
-materialisation. A test says so if a release of Dagster moves or changes it.
+The one place that uses a class which Dagster does not export. `dg.AssetCheckEvaluation`, which is public, holds an
+instance of it; without that, Dagster's interface shows the result as one of an older materialisation. A test fails
+with a sentence if a release of Dagster moves or changes the class.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ __all__ = ["CheckTarget", "check_targets"]
 
 
 def check_targets(records: Iterable[dg.EventLogRecord]) -> dict[str, CheckTarget]:
-    """By partition, the newest of materialisation records, which come newest first."""
+    """The newest materialisation of each partition, from records in order of time, newest first."""
     targets: dict[str, CheckTarget] = {}
     for record in records:
         if record.partition_key is not None and record.partition_key not in targets:

@@ -55,7 +55,7 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
 
 
 class ToldExecutor(dg.Executor):
-    """Another executor, before which the run's needs are checked and after which it is said what was done."""
+    """Wraps an executor: first the run's needs are checked (`preflight`), at the end its summary is logged."""
 
     def __init__(self, inner: dg.Executor, settings: Settings) -> None:
         self._inner, self._settings = inner, settings

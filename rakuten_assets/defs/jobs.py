@@ -1,4 +1,7 @@
-"""A job a natural slice of the graph, for the UI's launchpad, schedules and `dagster job launch`; and automation."""
+"""Jobs and automation.
+
+Each job is one natural slice of the graph, for the UI's launchpad, schedules and `dagster job launch`.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""What a run needs, looked at before its first step: minutes of scanning end in no error that could be told at once."""
+"""What a run needs, checked before its first step.
+
+So that no run scans for minutes and then fails for a reason that was there at its start.
+"""
 
 from collections.abc import Collection, Mapping
 from itertools import chain

@@ -50,7 +50,7 @@ def plotted(seconds: float, images: int) -> dict[str, float]:
 
 
 def details(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict's details as metadata: frames become tables, limits text, for a constant is nothing to plot."""
+    """A verdict's details as metadata. Frames become tables; limits become text, for Dagster plots numbers."""
     return {key: _detail(key, value) for key, value in values.items()}
 
 

@@ -16,8 +16,10 @@ class UnknownShardError(ManifestError, dg.DagsterUnknownPartitionError):
 
 
 class ShardPartitions(dg.StaticPartitionsDefinition):
-    """Shards "00", "01", ...; a key that is none is refused with the right spelling, and so is a reversed range, for
-    which Dagster would quietly select no shard at all.
+    """Shards "00", "01", ...
+
+    A key that is no shard is refused, with the right spelling. So is a reversed range: Dagster would quietly select no
+    shard at all.
 
     Args:
         count: how many there are.
@@ -60,7 +62,7 @@ def whole_range_request(keys: Sequence[str], run_key: str) -> dg.RunRequest:
 def rebuild_commands(
     asset: str, partitions: Iterable[str], all_partitions: Sequence[str], ranges: bool = True
 ) -> list[str]:
-    """Commands that materialise an asset, or just some of its shards: one a run of neighbouring shards.
+    """Commands that materialise an asset, or just some of its shards: one command for each range of neighbours.
 
     Args:
         ranges: whether one run may cover several shards; else there is a command a shard.

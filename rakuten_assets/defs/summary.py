@@ -16,7 +16,7 @@ INTERFACE = "http://127.0.0.1:3000/asset-groups"
 
 
 class RunSummary:
-    """Takes the events of a run as they come; `lines` says what they come to."""
+    """Counts a run's events as they come; `lines` sums them up."""
 
     def __init__(self) -> None:
         self.failed = False

@@ -1,12 +1,11 @@
 """What a person at a terminal sees of a run that one of Dagster's commands executes.
 
-Dagster's own lines bear a hundred characters of prefix each and print an error of ours up to four times, between stack
-traces. Here a line is the time and what there is to say, and a refusal (an error of `rakuten_assets.errors`, a failed
-check) is one sentence, once, at the end. A defect keeps its stack trace. What Dagster records, for its interface, is
-not touched.
+Dagster puts a hundred characters of prefix before each line, and prints an error of ours up to four times, between
+stack traces. Here a line is the time and the message. A refusal (an error of `rakuten_assets.errors`, a failed check)
+is one sentence, once, at the end. A defect keeps its stack trace. What Dagster records for its interface stays.
 
-Dagster makes the logger of the terminal with the class that `logging.setLoggerClass` sets: that, `sys.excepthook` and
-`atexit` are all that is used, and only in processes that are Dagster's commands.
+Dagster makes its terminal logger with the class that `logging.setLoggerClass` sets. That, `sys.excepthook` and `atexit`
+are all that this module uses, and only in processes that are Dagster's commands.
 """
 
 import atexit
@@ -87,7 +86,7 @@ class RunLogger(logging.Logger):
 
 
 def refusal_of(error: Any) -> str | None:
-    """The sentence of an error's chain that was written for a person; None if there is none.
+    """The sentence that was written for a person, from an error or its causes; None if there is none.
 
     Args:
         error: an error as Dagster stores it: `cls_name`, `message`, `cause`, `context`.

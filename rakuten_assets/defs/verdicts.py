@@ -1,7 +1,7 @@
 """Verdicts of the lower floor as Dagster's check results, by partition, and the rule on what gets stored.
 
-A run over several partitions is one step, for which Dagster 1.13 records one unpartitioned check result and one data
-version for all partitions. So both are made here, one a partition, as Dagster itself makes them in a run over one.
+A run over several partitions is one step. Dagster 1.13 records one check result and one data version for that step, not
+one a partition. So this module records them by partition, as Dagster itself does in a run over one.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -54,8 +54,9 @@ def publish(
 ) -> Gives[Value]:
     """Store an asset's result and report its checks.
 
-    Where a check fails with severity error, nothing is stored, so that an earlier good result stays, unless
-    `store_failures` (the result is a finding, such as a scan, that one needs to see); either way the step fails.
+    Where a check fails with severity error, the step fails and nothing is stored: an earlier good result stays. With
+    `store_failures` the step fails too, but the result is stored: it is a finding, such as a scan, that people need
+    to see.
 
     Args:
         result: without a data version where `versions` are given.

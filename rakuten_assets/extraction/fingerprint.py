@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
-from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.extraction.engines.numerics import numeric_profile
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import RECIPE, ExtractorSpec
@@ -75,7 +75,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], within: str = 
     return found
 
 
-def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, plan: EnginePlan) -> ExtractorFingerprint:
+def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, choice: EngineChoice) -> ExtractorFingerprint:
     """The fingerprint of an extractor, found without loading an engine.
 
     Args:
@@ -87,10 +87,10 @@ def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, plan: EnginePlan
         network=spec.backbone.function,
         weights=weights.identity,
         preprocessing=spec.preprocessing.as_dict(),
-        numerics=numeric_profile(spec.backbone, plan).as_dict(),
-        precision=plan.precision,
-        engine=plan.engine,
-        engine_version=version(plan.engine),
-        device=plan.device,
-        batch=plan.batch_in_fingerprint,
+        numerics=numeric_profile(spec.backbone, choice).as_dict(),
+        precision=choice.precision,
+        engine=choice.engine,
+        engine_version=version(choice.engine),
+        device=choice.device,
+        batch=choice.batch_in_fingerprint,
     )

@@ -15,7 +15,8 @@ from upath import UPath
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
 from rakuten_assets.extraction.report import UnusableImage
-from rakuten_assets.images.decoding import check_bytes, decode_rgb
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import check_bytes
 from rakuten_assets.images.limits import DecodeLimits
 
 _PIXEL_BYTES = 500 * 500 * 3

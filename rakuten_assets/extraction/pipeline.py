@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.extraction.engines import Engine, EnginePlan, plan_engine
+from rakuten_assets.extraction.engines import Engine, EngineChoice, choose_engine
 from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.images import ImageReader
@@ -64,18 +64,18 @@ class Extractor:
         settings: Settings,
         spec: ExtractorSpec,
         weights: WeightsSource,
-        plan: EnginePlan,
+        choice: EngineChoice,
         log: Callable[[str], None] | None,
     ) -> None:
         self._settings = settings
         self._spec = spec
         self._weights = weights
-        self._plan = plan
+        self._choice = choice
         self._progress_log = log
         self._log = log or _to_standard_error
         self._engine: Engine | None = None
         self._cache = UPath(settings.storage) / "cache"
-        self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, plan)
+        self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, choice)
         self.feature_dim: int = spec.backbone.feature_dim
         digest = self.fingerprint.digest
         self._store = RowStore(self._cache / "rows" / digest, digest, self.feature_dim, self._log)
@@ -94,9 +94,9 @@ class Extractor:
             WeightsError: the weights are missing or not what they should be.
             EngineError: the settings ask for what this machine cannot do.
         """
-        plan = plan_engine(settings)
+        choice = choose_engine(settings)
         spec, weights = prepare(settings, backbone, log or _to_standard_error)
-        return cls(settings, spec, weights, plan, log)
+        return cls(settings, spec, weights, choice, log)
 
     def __enter__(self) -> Extractor:
         return self
@@ -118,7 +118,7 @@ class Extractor:
             engine = self._engine.describe()
         else:
             engine = self._store.about().get("engine") or {
-                **asdict(self._plan),
+                **asdict(self._choice),
                 "cpu_features": cpu_features(),
             }
         return {
@@ -139,7 +139,7 @@ class Extractor:
             EngineError, WeightsError: it cannot run here.
         """
         if self._engine is None:
-            engine = load_engine(self._plan, self._spec, self._weights, self._cache, self._log)
+            engine = load_engine(self._choice, self._spec, self._weights, self._cache, self._log)
             self._engine = engine.__enter__()
             self._store.write_about(
                 {"fingerprint": self.fingerprint.as_dict(), "engine": self._engine.describe()}

@@ -1,4 +1,4 @@
-"""What must be known of an extractor before its fingerprint is: a complete backbone, and weights with an identity."""
+"""What a fingerprint is computed from: a complete backbone, and weights with an identity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from upath import UPath
 
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.engines.choice import plan_engine
+from rakuten_assets.extraction.engines.choice import choose_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.networks.packed import pack, read_about, write_first
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights
@@ -44,7 +44,7 @@ def prepare(
 def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint | None:
     """The fingerprint of an extractor, found without computing anything.
 
-    None: this storage has not seen the extractor yet, so that nothing in it can have been made by it.
+    None if this storage has not seen the extractor yet: then nothing in it was made by that extractor.
 
     Raises:
         WeightsError: the weights are missing or not what they should be.
@@ -57,7 +57,7 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
         spec = spec.with_backbone(complete)
     weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
     weights = weights or seeded_weights(cache / "weights", spec.backbone)
-    return None if weights is None else fingerprint_of(spec, weights, plan_engine(settings))
+    return None if weights is None else fingerprint_of(spec, weights, choose_engine(settings))
 
 
 def _described(cache: UPath, backbone: Backbone) -> Backbone | None:

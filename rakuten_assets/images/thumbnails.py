@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.images.decoding import read_header
+from rakuten_assets.images.header import read_header
 from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import open_raster, refusals
 from rakuten_assets.images.reasons import Reason

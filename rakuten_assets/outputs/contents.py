@@ -14,8 +14,8 @@ from upath import UPath
 
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.document import content_version, fingerprint_digest
 from rakuten_assets.extraction.fingerprint import differences
+from rakuten_assets.extraction.metadata import content_version, fingerprint_digest
 from rakuten_assets.outputs.manifest import PublishedExtractor, PublishedFile
 from rakuten_assets.outputs.names import (
     INDEX_FILE,
@@ -56,16 +56,16 @@ class ExtractorContents:
         features: by split, the file of float32 (rows, dim).
         fingerprints: by split, what the vectors depend on, as the extractor's `as_dict()`.
         rows: by split, the rows that the vectors are of: image_id, sha256 ("" where there are no bytes), valid.
-        metadata: the file of its document.
-        document: what the file says.
+        metadata_file: the stored `metadata.json`.
+        metadata: what that file says.
     """
 
     name: str
     features: Mapping[Split, StoredFile]
     fingerprints: Mapping[Split, Mapping[str, Any]]
     rows: Mapping[Split, pd.DataFrame]
-    metadata: StoredFile
-    document: Mapping[str, Any]
+    metadata_file: StoredFile
+    metadata: Mapping[str, Any]
 
     @property
     def entry(self) -> PublishedExtractor:
@@ -83,7 +83,7 @@ class SetContents:
         labels: the file of int64 (train rows,).
         valid: by split, the file of bool (rows,).
         label_encoder: class code, as text -> label.
-        extractors: in their order; the first one's document is also `metadata.json`.
+        extractors: in their order; the first one's metadata are also `metadata.json`.
     """
 
     index: pd.DataFrame
@@ -95,17 +95,17 @@ class SetContents:
     @property
     def files(self) -> dict[str, StoredFile]:
         """Published name -> stored file, of all but the index."""
-        files = {LABELS_FILE: self.labels, METADATA_FILE: self.extractors[0].metadata}
+        files = {LABELS_FILE: self.labels, METADATA_FILE: self.extractors[0].metadata_file}
         files |= {valid_file(split): self.valid[split] for split in SPLITS}
         for extractor in self.extractors:
-            files[metadata_file(extractor.name)] = extractor.metadata
+            files[metadata_file(extractor.name)] = extractor.metadata_file
             for split in SPLITS:
                 files[features_file(split, extractor.name)] = extractor.features[split]
         return files
 
 
-def read_document(path: Path | UPath) -> tuple[StoredFile, dict[str, Any]]:
-    """A stored metadata document, and what it says.
+def read_metadata(path: Path | UPath) -> tuple[StoredFile, dict[str, Any]]:
+    """A stored `metadata.json`, and what it says.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -125,7 +125,7 @@ def read_document(path: Path | UPath) -> tuple[StoredFile, dict[str, Any]]:
 def belong_together(contents: SetContents) -> Verdict:
     """Whether all files are of one catalogue, and each extractor's of one extractor.
 
-    Compared are row counts, dtypes, masks, labels, fingerprints, and what the documents say of them. The files'
+    Compared are row counts, dtypes, masks, labels, fingerprints, and what the metadata say of them. The files'
     content is compared with their records when they are staged.
     """
     problems = _of_the_catalogue(contents)
@@ -193,14 +193,14 @@ def _of_an_extractor(contents: SetContents, extractor: ExtractorContents) -> lis
         "test_samples": _count(contents, "test"),
         "label_encoder": dict(contents.label_encoder),
     }
-    differ = [key for key, value in expected.items() if extractor.document.get(key) != value]
+    differ = [key for key, value in expected.items() if extractor.metadata.get(key) != value]
     if differ:
         problems.append(
             f"{metadata_file(name)} says something else than the arrays do ({', '.join(differ)}): "
             f"{make_command(f'{name}/metadata')}"
         )
-    weights = contents.extractors[0].document.get("class_weights")
-    if extractor.document.get("class_weights") != weights:
+    weights = contents.extractors[0].metadata.get("class_weights")
+    if extractor.metadata.get("class_weights") != weights:
         problems.append(
             f"{metadata_file(name)} has other class weights than {METADATA_FILE}: {make_command(f'{name}/metadata')}"
         )

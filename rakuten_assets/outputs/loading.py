@@ -1,22 +1,16 @@
 """Opens a published set, and refuses one whose files do not belong together.
 
-- the manifest says which files there are; of a committed set that is not wholly moved, the one in `publishing/`;
-- each file is opened once: the same open file is compared with the manifest, hashed, and mapped;
-- where that fails while the set is being replaced, it is done again, and gives the new set.
+- the manifest says which files there are. While a committed set is being moved, its manifest is in `publishing/`;
+- the files are read, compared with the manifest, and must have the same rows;
+- if that fails because the set is being replaced, it is tried again, and gives the new set.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import io
 import json
-import math
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +19,7 @@ from upath import UPath
 from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import StoreError
-from rakuten_assets.outputs.index import read_index
-from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor, PublishedFile
+from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor
 from rakuten_assets.outputs.names import (
     EVERYTHING,
     INDEX_FILE,
@@ -42,16 +35,13 @@ from rakuten_assets.outputs.names import (
 )
 from rakuten_assets.outputs.places import Places, as_place, forget_listings
 from rakuten_assets.outputs.published import Origin, PublishedSet, SplitArrays
+from rakuten_assets.outputs.reading import WAY_OUT, OpenedFile, SetReader
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import is_local, sha256_of_bytes
 
 _MOST_TRIES = 20
-_PIECE = 1 << 20
 
 Seen = tuple[bytes | None, bytes | None, tuple[str, ...]]
-
-_verified: set[tuple[int, int, int, int, str]] = set()
-"""Files (device, inode, times) and the sha256 that this process found in them: read once, not at each load."""
 
 
 def load_set(
@@ -92,7 +82,7 @@ def verify_set(storage: str | Path | UPath) -> Manifest:
     for one in manifest.extractors:
         load_set(storage, one.name)
     for name in manifest.files:
-        with _Opened(places, name, manifest, committed) as opened:
+        with OpenedFile(places, name, manifest, committed) as opened:
             opened.verify()
     return manifest
 
@@ -143,9 +133,9 @@ def _manifest(places: Places) -> tuple[Manifest, bool]:
 def _open(places: Places, extractor: str | None, origin: Origin, verify: bool) -> PublishedSet:
     manifest, committed = _manifest(places)
     chosen = _choose(manifest, extractor, places)
-    reader = _Reader(places, manifest, committed, verify)
-    document = reader.document(metadata_file(chosen.name))
-    reader.document(METADATA_FILE)
+    reader = SetReader(places, manifest, committed, verify)
+    metadata = reader.mapping(metadata_file(chosen.name))
+    reader.mapping(METADATA_FILE)
     index = reader.table(INDEX_FILE)
     labels = reader.array(LABELS_FILE)
     splits = {}
@@ -157,14 +147,14 @@ def _open(places: Places, extractor: str | None, origin: Origin, verify: bool) -
         if problems := _differing(split, len(frame), vectors, valid, y):
             raise StoreError(
                 f"{places.outputs}: {' and '.join(problems)} of the {split} split do not have the {len(frame):,} rows "
-                f"of {INDEX_FILE}: the files do not belong together. {_WAY_OUT}"
+                f"of {INDEX_FILE}: the files do not belong together. {WAY_OUT}"
             )
         splits[split] = SplitArrays.of(split, vectors, valid, y, frame)
     return PublishedSet(
         train=splits["train"],
         test=splits["test"],
         extractor=chosen.name,
-        metadata=document,
+        metadata=metadata,
         manifest=manifest,
         origin=origin,
     )
@@ -193,132 +183,6 @@ def _choose(manifest: Manifest, extractor: str | None, places: Places) -> Publis
         f"extractor {extractor!r} is not in {places.outputs}; published are: {', '.join(manifest.names)}. To add it, "
         f"name it in RAKUTEN_BACKBONE and run: {_make_everything(places.outputs.parent)}"
     )
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reads files of one set."""
-
-    places: Places
-    manifest: Manifest
-    committed: bool
-    verify: bool
-
-    def array(self, name: str) -> npt.NDArray[Any]:
-        with self._opened(name) as opened:
-            return opened.array()
-
-    def table(self, name: str) -> Any:
-        with self._opened(name) as opened:
-            return read_index(opened.file, opened.name)
-
-    def document(self, name: str) -> Mapping[str, Any]:
-        with self._opened(name) as opened:
-            try:
-                document = json.loads(opened.file.read())
-            except ValueError as error:
-                raise StoreError(f"{opened.name} is not a JSON document: {error}. {_WAY_OUT}") from None
-        if not isinstance(document, dict):
-            raise StoreError(f"{opened.name} is not a metadata document: it holds no mapping. {_WAY_OUT}")
-        return document
-
-    def _opened(self, name: str) -> _Opened:
-        opened = _Opened(self.places, name, self.manifest, self.committed)
-        if self.verify:
-            opened.verify()
-        return opened
-
-
-class _Opened:
-    """A published file, open and of the recorded size: on a bucket, its content."""
-
-    def __init__(self, places: Places, name: str, manifest: Manifest, committed: bool) -> None:
-        self.name = str(places.outputs / name)
-        self.wanted: PublishedFile = manifest.files[name]
-        self.file: IO[bytes] = self._open(places, name, committed)
-        self.is_local = is_local(places.outputs)
-        if not self.is_local:
-            with self.file as stream:
-                self.file = io.BytesIO(stream.read())
-        self.size = os.fstat(self.file.fileno()).st_size if self.is_local else self.file.seek(0, io.SEEK_END)
-        self.file.seek(0)
-        if self.size != self.wanted.bytes:
-            self.file.close()
-            raise StoreError(
-                f"{self.name} has {self.size:,} bytes; the manifest of the set says {self.wanted.bytes:,}: it is "
-                f"damaged, or of another set. {_WAY_OUT}"
-            )
-
-    def __enter__(self) -> _Opened:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.is_local:
-            self.file.close()
-
-    def verify(self) -> None:
-        """Raises: StoreError if the content does not have the recorded sha256."""
-        if self.is_local:
-            found = os.fstat(self.file.fileno())
-            known = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, self.wanted.sha256)
-            if known in _verified:
-                return
-        digest = hashlib.sha256()
-        while piece := self.file.read(_PIECE):
-            digest.update(piece)
-        self.file.seek(0)
-        if digest.hexdigest() != self.wanted.sha256:
-            self.file.close()
-            raise StoreError(
-                f"{self.name} does not have the sha256 that the manifest of the set says: it is damaged, or of another "
-                f"set. {_WAY_OUT}"
-            )
-        if self.is_local:
-            _verified.add(known)
-
-    def array(self) -> npt.NDArray[Any]:
-        """The array, read-only; of a local file memory-mapped.
-
-        Raises:
-            StoreError: if its header is not as recorded.
-        """
-        dtype, shape, fortran = self._header()
-        whole = self.file.tell() + dtype.itemsize * math.prod(shape) == self.size
-        if (dtype.str, shape, fortran, whole) != (self.wanted.dtype, self.wanted.shape, False, True):
-            raise StoreError(
-                f"{self.name} holds {dtype.str} {shape}; the manifest of the set says {self.wanted.dtype} "
-                f"{self.wanted.shape}. {_WAY_OUT}"
-            )
-        array: npt.NDArray[Any]
-        if not math.prod(shape):
-            array = np.empty(shape, dtype)
-        elif self.is_local:
-            # Of the open file, not by its name, which may be another file's by now.
-            return np.memmap(self.file, dtype, "r", self.file.tell(), shape)
-        else:
-            array = np.frombuffer(self.file.read(), dtype).reshape(shape)
-        array.flags.writeable = False
-        return array
-
-    def _header(self) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
-        try:
-            if np.lib.format.read_magic(self.file) != (1, 0):
-                raise ValueError("it is a .npy file of another version than 1.0")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(self.file)
-        except ValueError as error:
-            raise StoreError(f"{self.name} is not an array of a set: {error}. {_WAY_OUT}") from None
-        return dtype, shape, fortran
-
-    def _open(self, places: Places, name: str, committed: bool) -> IO[bytes]:
-        try:
-            return places.open(name, committed)
-        except FileNotFoundError:
-            raise StoreError(f"{self.name} is missing. {_WAY_OUT}") from None
-        except OSError as error:
-            raise StoreError(f"{self.name} cannot be read: {error}. {_WAY_OUT}") from error
-
-
-_WAY_OUT = f"Publish the set again: {make_command('outputs')}"
 
 
 def _seen(places: Places) -> Seen:

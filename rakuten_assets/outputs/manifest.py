@@ -39,7 +39,7 @@ class PublishedFile:
         bytes: its size.
         sha256: of its bytes.
         content: digest of what it says. It is `sha256`, except where the bytes hold more than that: the time of
-            making in a document, the writer's version in a table. Files of the same content are not replaced.
+            making in `metadata.json`, the writer's version in a table. Files of the same content are not replaced.
         dtype: of an array, as numpy writes it (`<f4`); else None.
         shape: of an array or a table; else None.
     """

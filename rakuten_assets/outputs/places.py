@@ -50,7 +50,7 @@ class Places:
             raise
 
     def open(self, name: str, committed: bool) -> IO[bytes]:
-        """Open a file of the set. Of one that is committed, but not wholly moved, it may lie in either folder.
+        """Open a file of the set. While a committed set is being moved, the file may lie in either folder.
 
         Raises:
             FileNotFoundError: if it is in neither.
@@ -80,8 +80,8 @@ def copy_file(source: Path | UPath, target: Path | UPath) -> None:
     """Make `target` a file with the content of `source`.
 
     A large one, on one local file system, gets a second name (a hard link), which costs neither time nor space. A small
-    one is copied, so that an edit in place of a published document does not reach the stored one. Within a bucket the
-    copy is made there. The bytes are on the disk when this returns.
+    one is copied, so that an edit in place of a published `metadata.json` does not reach the stored one. Within a
+    bucket the copy is made there. The bytes are on the disk when this returns.
 
     Raises:
         OSError: if it cannot be made.

@@ -1,4 +1,4 @@
-"""Publication: a new set takes the place of the old one in one act, whatever moment the process is killed at.
+"""Publication: a new set takes the place of the old one in one act, even if the process is killed in between.
 
 - stage: the files that changed are linked (or copied) into `publishing/`, beside `outputs/`, and read back;
 - commit: `publishing/manifest.json` is written. From here on the new set is the published one: a file that is not

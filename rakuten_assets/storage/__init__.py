@@ -20,12 +20,14 @@ moved or copied as a whole.
 | `cache/rows/*/extractor.json` | in the key `checksum` | said in the log, written anew |
 | `cache/rows/*/*.safetensors` | its name, and a checksum a row | said in the log; good rows are kept, others computed |
 | `cache/models/*.zip` | in `conversion.json` in it | said in the log, converted again |
-| `cache/near_pairs/*.verdicts` | its first 32 bytes | said in the log, pairs compared again |
+| `cache/near_pairs/*.outcomes` | its first 32 bytes | said in the log, pairs compared again |
 | `synthetic_faults.csv` | in `synthetic.json` | refused: generate the catalogue again |
 
-One file is one commit: it is written whole and then takes its name. A document's record is written before it and knows
-the versions before it too, so that the document is the commit. An array's record is the commit, written last; a
-process killed between the two leaves an array that its record does not fit, which is refused.
+One file is one commit: it is written whole and then takes its name. Where there are two files, one of them commits:
+
+- an asset's `.json`: its record is written before it, and knows the earlier versions too; the `.json` is the commit
+- an array: its record is the commit, written last. A process that is killed between the two leaves an array that its
+  record does not fit; that array is refused
 """
 
 from rakuten_assets.storage.folder import LAYOUT_VERSION, Storage, claimed, safe_name, scratch_folder

@@ -156,7 +156,7 @@ def move_file(source: Path, target: Path | UPath) -> None:
 
 @contextmanager
 def write_errors_told(target: Path | UPath) -> Iterator[None]:
-    """Turn the operating system's refusals inside the block into a sentence about `target`.
+    """Turn an `OSError` inside the block into a `WriteError` about `target`.
 
     Raises:
         WriteError: with the file, the reason and the way out.

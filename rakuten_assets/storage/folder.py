@@ -150,7 +150,7 @@ class Storage:
 
 
 def claimed(storage: Storage) -> bool:
-    """Claim a storage; where that fails for the disk's sake, it is said which setting names the folder.
+    """Claim a storage. If the disk refuses, the error names the setting that names the folder.
 
     Returns:
         Whether it is a new one.

@@ -1,10 +1,10 @@
-"""What killed processes leave behind, told from what live ones use: unfinished files and scratch folders.
+"""Removes what killed processes leave behind (unfinished files, scratch folders), and nothing that a live one uses.
 
-- a live process holds a lock on what it writes to (`flock`: the kernel drops it when the process ends, however it
-  ends, and containers on one machine see each other's);
-- the name says under which boot of which machine the lock was taken: only there does a free lock prove that the
-  owner is gone; what another machine wrote is removed once nothing in it has changed for a day;
-- a process id proves nothing where containers share a folder, and is not looked at.
+- a live process holds a lock on what it writes to. It is a `flock`: the kernel drops it when the process ends, however
+  it ends, and containers on one machine see each other's locks;
+- the name says under which boot of which machine the lock was taken. Only there does a free lock prove that the owner
+  is gone. What another machine wrote is removed once nothing in it has changed for a day;
+- process ids are not looked at: they prove nothing where containers share a folder.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def remove_temporary_files_below(root: Path) -> None:
 
 @dataclass(frozen=True)
 class Lease:
-    """A folder that is this process's own until `release`, and left over once the process has ended."""
+    """A folder that belongs to this process until `release`. If the process ends before, it counts as left over."""
 
     path: Path
     _lock: int | None

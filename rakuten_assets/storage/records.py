@@ -25,7 +25,7 @@ from rakuten_assets.storage.files import (
 from rakuten_assets.storage.leftovers import alone_in
 
 CHECKSUM = "checksum"
-# Of a document: as many runs may write one at the same time.
+# Of one file: as many runs may write it at the same time.
 _VERSIONS = 8
 
 
@@ -61,7 +61,7 @@ def read_record(path: Path | UPath, of: str | None = None) -> dict[str, Any]:
     return content
 
 
-def write_document(target: Path | UPath, content: bytes, record: Path | UPath) -> None:
+def write_recorded(target: Path | UPath, content: bytes, record: Path | UPath) -> None:
     """Replace `target` by `content`, with a record of its sha256.
 
     The record is written first, and knows the versions before this one: whatever is at `target` at any moment, and
@@ -73,17 +73,17 @@ def write_document(target: Path | UPath, content: bytes, record: Path | UPath) -
     """
     if is_local(record):
         with write_errors_told(record), alone_in(Path(record).parent):
-            record_document(record, target, content)
+            record_versions(record, target, content)
             write_bytes(target, content)
         return
-    record_document(record, target, content)
+    record_versions(record, target, content)
     write_bytes(target, content)
     if sha256_of_bytes(content) not in read_record(record)["sha256"]:
-        record_document(record, target, content)
+        record_versions(record, target, content)
 
 
-def record_document(record: Path | UPath, document: Path | UPath, content: bytes) -> None:
-    """Write the record of a document: a mapping of `document`, its name, and `sha256`, of its last versions."""
+def record_versions(record: Path | UPath, document: Path | UPath, content: bytes) -> None:
+    """Write the record of a file: a mapping of `document`, the file's name, and `sha256`, of its last versions."""
     try:
         known = [str(digest) for digest in read_record(record).get("sha256", ())]
     except (

@@ -42,7 +42,7 @@ from rakuten_assets.synthetic.plan import (
     plan_catalog,
 )
 from rakuten_assets.synthetic.text import product_text
-from rakuten_assets.synthetic.workers import write_images
+from rakuten_assets.synthetic.worker_pool import write_images
 
 if os.name == "posix":
     import fcntl

@@ -7,8 +7,9 @@ loader = training_loader(dataset, batch_size=32, balanced=True, workers=2)
 images, labels = next(iter(loader))
 """
 
-from rakuten_assets.torch_data.images import ImageOptions, RakutenImageDataset
+from rakuten_assets.torch_data.images import RakutenImageDataset
 from rakuten_assets.torch_data.loaders import ImageLoader, training_loader, validation_loader
+from rakuten_assets.torch_data.options import ImageOptions
 from rakuten_assets.torch_data.order import EpochSampler, Order, Visit, weights_by_class
 from rakuten_assets.torch_data.tables import ImageTable
 

@@ -8,9 +8,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,58 +18,21 @@ from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Dataset
 from upath import UPath
 
-from rakuten_assets.augmentation.mixing import Mix, Mixing, blended, mixed_label
+from rakuten_assets.augmentation.mixing import Mix, blended, mixed_label
 from rakuten_assets.augmentation.normalisation import normalise, to_size
 from rakuten_assets.augmentation.randomness import sample_key
 from rakuten_assets.augmentation.transform import Transform
-from rakuten_assets.backbones import IMAGENET, Normalisation
 from rakuten_assets.errors import AugmentationError, UndecodableImageError
 from rakuten_assets.images.decoding import decode_rgb
-from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.torch_data.options import ImageOptions, options_of
 from rakuten_assets.torch_data.order import Visit
 from rakuten_assets.torch_data.tables import ImageTable, scanned_folder, stored_images
 
 Invalid = Literal["exclude", "mask"]
-Augmentation = Transform | Callable[[torch.Tensor], torch.Tensor] | Mapping[int, Any]
 Pixels = NDArray[np.uint8]
-
-_PIXEL_BYTES = 500 * 500 * 3
-_thread = threading.local()
-_LIMITS = DecodeLimits()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageOptions:
-    """What becomes of an image on its way into a sample.
-
-    Attributes:
-        side: of a sample's picture, in pixels.
-        augment: None; a transform of `rakuten_assets.augmentation`; any callable from a uint8 tensor (3, side, side)
-            to a tensor, such as a v2 `Compose` (its random numbers, from torch's global generator, are then keyed
-            by the sample too; a float result is taken as it is and not normalised); or a mapping label -> one of
-            these, as `policies_by_class` gives it (a class that it lacks is not augmented).
-        mix: None, `MixUp` or `CutMix`: the partner is drawn from the whole data set, augmented as it is in this
-            epoch, and costs a second decode; labels become float32 (classes,).
-        normalisation: None for uint8 pictures.
-        seed: of augmentation and mixing.
-        limits: what the decoder refuses.
-    """
-
-    side: int = 224
-    augment: Augmentation | None = None
-    mix: Mixing | None = None
-    normalisation: Normalisation | None = IMAGENET
-    seed: int = 0
-    limits: DecodeLimits = _LIMITS
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.side, int) or not 1 <= self.side <= 65535:
-            raise AugmentationError(
-                f"side={self.side!r}: allowed is a whole number of pixels from 1 to 65535"
-            )
 
 
 class RakutenImageDataset(Dataset[tuple[Any, ...]]):
@@ -114,7 +75,7 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
     ) -> None:
         if invalid not in ("exclude", "mask"):
             raise AugmentationError(f"invalid={invalid!r}: allowed are 'exclude' and 'mask'")
-        self.options = _options(options, more_options)
+        self.options = options_of(options, more_options)
         self.invalid: Invalid = invalid
         self.labels = None if labels is None else _checked_labels(labels, len(table))
         self._table = table
@@ -153,7 +114,9 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
         Raises:
             CatalogError: where the folder lacks one of the challenge's files.
         """
-        limits = _options(options.get("options"), {k: v for k, v in options.items() if k == "limits"}).limits
+        limits = options_of(
+            options.get("options"), {k: v for k, v in options.items() if k == "limits"}
+        ).limits
         table, labels = scanned_folder(root, split, limits)
         return cls(table, labels, **options)
 
@@ -305,14 +268,6 @@ def _torch_keyed(key: Sequence[int]) -> Iterator[None]:
         generator.set_state(state)
 
 
-def _pixel_buffer() -> Pixels:
-    """This thread's memory for one decoded image of the challenge's size: fresh pages cost a quarter of a decode."""
-    if not hasattr(_thread, "pixels"):
-        _thread.pixels = np.empty(_PIXEL_BYTES, np.uint8)
-    buffer: Pixels = _thread.pixels
-    return buffer
-
-
 def _checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
     values = np.asarray(labels)
     if values.shape != (count,) or (count and not np.issubdtype(values.dtype, np.integer)):
@@ -325,14 +280,3 @@ def _checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:
             f"row {int(values.argmin())}: label {values.min()} is negative; labels count from 0 (`encode_labels`)"
         )
     return values.astype(np.int64)
-
-
-def _options(options: ImageOptions | None, more: dict[str, Any]) -> ImageOptions:
-    known = ImageOptions.__dataclass_fields__
-    wrong = [name for name in more if name not in known]
-    if wrong:
-        raise AugmentationError(
-            f"{wrong[0]} is no option of a data set of images; options are {', '.join(known)}"
-        )
-    values = {name: getattr(options, name) for name in known} if options is not None else {}
-    return ImageOptions(**{**values, **more})

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
+from rakuten_assets.augmentation.kernels import MODULES
 from rakuten_assets.errors import AugmentationError
 from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.torch_data.images import RakutenImageDataset
@@ -208,6 +209,7 @@ class _Batches:
 
 def _compile(images: int) -> None:
     """Compile here, where forked workers inherit it."""
-    importlib.import_module("rakuten_assets.augmentation.kernels")
+    for name in MODULES:
+        importlib.import_module(f"rakuten_assets.augmentation.kernels.{name}")
     KERNELS.expect(images)
     KERNELS.prepare()

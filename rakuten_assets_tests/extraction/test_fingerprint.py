@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rakuten_assets.backbones import IMAGENET
-from rakuten_assets.extraction.engines import EnginePlan
+from rakuten_assets.extraction.engines import EngineChoice
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import CentreCrop, Preprocessing, Resize, ResizeShorterSide
@@ -21,13 +21,13 @@ GREY = dataclasses.replace(IMAGENET, mean=(0.0, 0.0, 0.0))
 
 
 def fingerprint(**changes: Any) -> ExtractorFingerprint:
-    plan = {"engine": "openvino", "device": "cpu", "precision": "f32", "threads": 2, "batch": 0}
-    plan.update({name: changes.pop(name) for name in list(changes) if name in plan})
+    choice = {"engine": "openvino", "device": "cpu", "precision": "f32", "threads": 2, "batch": 0}
+    choice.update({name: changes.pop(name) for name in list(changes) if name in choice})
     spec = extractor_spec(Settings(backbone=changes.pop("backbone", "resnet18")))
     spec = dataclasses.replace(spec, preprocessing=changes.pop("preprocessing", DOCUMENT))
     weights = changes.pop("weights", WeightsSource("file", "w", Path("w"), "sha256:aa"))
     assert not changes
-    return fingerprint_of(spec, weights, EnginePlan(**plan))
+    return fingerprint_of(spec, weights, EngineChoice(**choice))
 
 
 @pytest.mark.parametrize(

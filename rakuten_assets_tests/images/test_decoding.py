@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.decoding import decode_rgb, read_header
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import read_header
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets_tests.images.pictures import (
     encoded,

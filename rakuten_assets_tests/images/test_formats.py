@@ -18,14 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.decoding import (
-    DecodeLimits,
-    bytes_after_end,
-    check_header,
-    decode_rgb,
-    pixel_mode,
-    read_header,
-)
+from rakuten_assets.images.decoding import bytes_after_end, decode_rgb, pixel_mode
+from rakuten_assets.images.header import check_header, read_header
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, smooth
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -215,7 +210,9 @@ def test_decoding_takes_no_more_memory_than_is_announced(
 import io, resource
 import numpy as np
 from PIL import Image
-from rakuten_assets.images.decoding import decode_rgb, read_header
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.header import read_header
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.limits import DecodeLimits
 tile = np.random.default_rng(0).integers(0, 256, (500, 500, 3), dtype=np.uint8)
 file = io.BytesIO()

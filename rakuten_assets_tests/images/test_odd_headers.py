@@ -9,7 +9,8 @@ import pytest
 import simplejpeg
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.decoding import decode_pixels, decode_rgb, read_header
+from rakuten_assets.images.decoding import decode_pixels, decode_rgb
+from rakuten_assets.images.header import read_header
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets_tests.images.pictures import encoded, pillow_rgb, segment, smooth
 

@@ -17,7 +17,7 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.dataset.layout import SPLITS, X_TEST_FILE, X_TRAIN_FILE, Y_TRAIN_FILE, Split
-from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_document
+from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_metadata
 from rakuten_assets.outputs.index import build_index
 from rakuten_assets.outputs.publication import Publication, publish
 from rakuten_assets.storage.arrays import write_array
@@ -134,7 +134,7 @@ def stored_set(
         }
         path = assets / name / "metadata" / "metadata.json"
         write_bytes(path, json.dumps(document).encode())
-        file, document = read_document(path)
+        file, document = read_metadata(path)
         return ExtractorContents(name, features, dict.fromkeys(SPLITS, fingerprint), sidecars, file, document)
 
     return SetContents(

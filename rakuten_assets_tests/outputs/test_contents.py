@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from rakuten_assets.errors import ManifestError, StoreError
-from rakuten_assets.outputs.contents import SetContents, StoredFile, belong_together, read_document
+from rakuten_assets.outputs.contents import SetContents, StoredFile, belong_together, read_metadata
 from rakuten_assets.outputs.index import build_index
 from rakuten_assets.storage.arrays import write_array
 from rakuten_assets_tests.outputs.storages import catalogue, duplicate_groups, stored_set, with_extractor
@@ -100,12 +100,12 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
             "--select one/train_feature_matrix,one/test_feature_matrix",
         ),
         (
-            with_extractor(contents, document={**first.document, "train_samples": 13}),
+            with_extractor(contents, metadata={**first.metadata, "train_samples": 13}),
             "metadata_one.json says something else than the arrays do (train_samples)",
             "--select one/metadata",
         ),
         (
-            with_extractor(contents, document={**first.document, "fingerprint": "0"}),
+            with_extractor(contents, metadata={**first.metadata, "fingerprint": "0"}),
             "metadata_one.json says something else than the arrays do (fingerprint)",
             "--select one/metadata",
         ),
@@ -116,7 +116,7 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
                     first,
                     replace(
                         contents.extractors[1],
-                        document={**contents.extractors[1].document, "class_weights": []},
+                        metadata={**contents.extractors[1].metadata, "class_weights": []},
                     ),
                 ],
             ),
@@ -136,9 +136,9 @@ def test_each_part_of_another_set_is_found(contents: SetContents, tmp_path: Path
 
 
 def test_a_document_of_the_same_content_has_the_same_version(tmp_path: Path) -> None:
-    first = stored_set(tmp_path / "a", timestamp="1").extractors[0].metadata.published
-    later = stored_set(tmp_path / "b", timestamp="2").extractors[0].metadata.published
-    other = stored_set(tmp_path / "c", seed=1).extractors[0].metadata.published
+    first = stored_set(tmp_path / "a", timestamp="1").extractors[0].metadata_file.published
+    later = stored_set(tmp_path / "b", timestamp="2").extractors[0].metadata_file.published
+    other = stored_set(tmp_path / "c", seed=1).extractors[0].metadata_file.published
     assert first.content == later.content != other.content
     assert first.sha256 != later.sha256
 
@@ -147,7 +147,7 @@ def test_a_document_of_the_same_content_has_the_same_version(tmp_path: Path) -> 
 def test_what_is_no_document_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "metadata.json").write_bytes(content)
     with pytest.raises(StoreError, match=r"metadata\.json is not a"):
-        read_document(tmp_path / "metadata.json")
+        read_metadata(tmp_path / "metadata.json")
 
 
 def index_parts(rows: int = 6) -> dict[str, Any]:

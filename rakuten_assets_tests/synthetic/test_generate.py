@@ -17,7 +17,7 @@ from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import write_errors_told
-from rakuten_assets.synthetic import SyntheticCatalog, generate, generate_catalog, workers
+from rakuten_assets.synthetic import SyntheticCatalog, generate, generate_catalog, worker_pool
 from rakuten_assets.synthetic.catalog import MARKER_FILE
 from rakuten_assets.synthetic.plan import plan_catalog
 
@@ -102,7 +102,7 @@ def test_healthy_images_decode_whole(catalog):
 
 
 def test_same_bytes_whatever_the_number_of_workers(catalog, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_IMAGES_WORTH_A_WORKER", 20)
+    monkeypatch.setattr(worker_pool, "_IMAGES_WORTH_A_WORKER", 20)
     other = generate_catalog(tmp_path / "other", 100, 20, seed=7, workers=3, log=silent)
     assert digests(other.root) == digests(catalog.root)
     assert not other.reused

@@ -17,7 +17,7 @@ from upath import UPath
 
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.benchmarks.measuring.inference import inference_rate
-from rakuten_assets.extraction.engines import open_engine, plan_engine
+from rakuten_assets.extraction.engines import choose_engine, open_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.settings import Settings
 
@@ -52,7 +52,7 @@ def _convert(settings: Settings) -> dict[str, Any]:
     cache = settings.storage / "cache"
     started = time.perf_counter()
     spec, weights = prepare(settings, "", _log)
-    with open_engine(plan_engine(settings), spec, weights, cache, _log):
+    with open_engine(choose_engine(settings), spec, weights, cache, _log):
         seconds = time.perf_counter() - started
     with weights_on_disk(weights, cache / "weights", spec.backbone) as source:
         model = build_backbone(spec.backbone, source)
@@ -86,7 +86,7 @@ def _costs(settings: Settings, images: int) -> dict[str, Any]:
     side = spec.preprocessing.side
     inputs = np.random.default_rng(0).integers(0, 256, (images, side, side, 3), np.uint8)
     started = time.perf_counter()
-    with open_engine(plan_engine(settings), spec, weights, settings.storage / "cache", _log) as engine:
+    with open_engine(choose_engine(settings), spec, weights, settings.storage / "cache", _log) as engine:
         load = time.perf_counter() - started
         _, rate = inference_rate(engine, inputs)
         single = []

@@ -17,7 +17,7 @@ from upath import UPath
 from rakuten_assets.backbones.specification import SEEDED
 from rakuten_assets.benchmarks.measuring.inference import inference_rate
 from rakuten_assets.benchmarks.measuring.roofline import matmul_peak
-from rakuten_assets.extraction.engines import open_engine, plan_engine
+from rakuten_assets.extraction.engines import choose_engine, open_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.extraction.storing.store import RowStore
@@ -67,9 +67,9 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     pixels = [decode_rgb(content, limits) for content in contents]
     inputs, costs["resize"] = _each(lambda image: preprocess(image, spec.preprocessing), pixels)
     del pixels
-    plan = plan_engine(settings)
+    choice = choose_engine(settings)
     before = matmul_peak(settings.precision)
-    with open_engine(plan, spec, weights, settings.storage / "cache", _log) as engine:
+    with open_engine(choice, spec, weights, settings.storage / "cache", _log) as engine:
         features, costs["infer_per_second"] = inference_rate(engine, np.stack(inputs))
     costs["matmul_peak_gflops"] = max(before, matmul_peak(settings.precision))
     keys = [hashlib.sha256(content).digest() for content in contents]

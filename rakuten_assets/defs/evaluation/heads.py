@@ -16,7 +16,7 @@ from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.predictions import predict_test, probability_table, submission_csv
-from rakuten_assets.extraction.document import fingerprint_digest
+from rakuten_assets.extraction.metadata import fingerprint_digest
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.storage import Storage

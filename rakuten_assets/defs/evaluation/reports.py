@@ -19,7 +19,7 @@ from rakuten_assets.defs.features.metadata import extractor_metadata
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.evaluation.heads.head import Head
-from rakuten_assets.extraction.document import weights_note, weights_sha256
+from rakuten_assets.extraction.metadata import weights_note, weights_sha256
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.pages.spreadsheet import csv_bytes

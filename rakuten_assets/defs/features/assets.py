@@ -12,20 +12,20 @@ from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.defs.features.checks import MATRIX_CHECKS, METADATA_CHECKS, SHARD_CHECKS
 from rakuten_assets.defs.features.metadata import (
-    document_metadata,
     extraction_metadata,
     extractor_metadata,
     matrix_metadata,
     outcome,
+    published_metadata,
 )
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import Gives, publish
-from rakuten_assets.extraction.document import (
+from rakuten_assets.extraction.metadata import (
     column_statistics,
     content_version,
     describe_outputs,
-    document_verdict,
+    metadata_verdict,
 )
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_specs
 from rakuten_assets.extraction.storing.features import (
@@ -171,7 +171,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         result = dg.MaterializeResult(
             value=document,
             metadata={
-                **document_metadata(document),
+                **published_metadata(document),
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 "document": dg.MetadataValue.json(document),
             },
@@ -180,7 +180,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         drift = comparable_statistics(
             column_statistics(train_feature_matrix), column_statistics(test_feature_matrix)
         )
-        complete = document_verdict(document, train_feature_matrix, test_feature_matrix)
+        complete = metadata_verdict(document, train_feature_matrix, test_feature_matrix)
         yield from publish(context, result, [complete, drift])
 
     return [train_features, test_features, train_feature_matrix, test_feature_matrix, metadata]

@@ -9,7 +9,7 @@ import pandas as pd
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.catalog.metadata import contact_sheet
 from rakuten_assets.defs.presentation import picture, plotted, table
-from rakuten_assets.extraction.document import weights_note
+from rakuten_assets.extraction.metadata import weights_note
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import MergedFeatures
 from rakuten_assets.plots import histogram_png
@@ -67,7 +67,7 @@ def extraction_metadata(
     return metadata
 
 
-def document_metadata(document: Mapping[str, Any]) -> dict[str, Any]:
+def published_metadata(document: Mapping[str, Any]) -> dict[str, Any]:
     """The published document's counts, and how many images of each split are quarantined for what reason."""
     by_reason = (
         pd.DataFrame(document["quarantined"]).fillna(0).astype(int).rename_axis("reason").reset_index()

@@ -21,7 +21,7 @@ _ROWS, _ROWS_OF_A_PARTITION = "dagster/row_count", "dagster/partition_row_count"
 
 @dataclass(frozen=True)
 class Stored:
-    """Stands for a partition's value that `FileIOManager.store` has written before the end of its step.
+    """In place of a partition's value: `FileIOManager.store` has written it already, before its step ends.
 
     Attributes:
         metadata: what is to be said of the stored file.
@@ -33,9 +33,8 @@ class Stored:
 class FileIOManager(dg.IOManager):
     """Stores an asset as one file, or as one file a partition.
 
-    A run over several partitions hands over, and gets, a mapping partition key -> value; over one partition the
-    value itself, unless the input is annotated as a `dict`, which then is a mapping of one. Loaded mappings are
-    in the order of the keys.
+    In a run over several partitions, a value is a mapping partition key -> value, in the order of the keys. In a run
+    over one partition it is the value itself; an input that is annotated as a `dict` gets a mapping of one.
     """
 
     suffix: ClassVar[str]
@@ -57,7 +56,7 @@ class FileIOManager(dg.IOManager):
         """
 
     def commit_file(self, file: UPath) -> UPath:
-        """The file that `write` writes last: where it is, something was stored whole."""
+        """The file that `write` writes last. If it exists, the value was stored whole."""
         return file
 
     def present(self, file: UPath) -> bool:

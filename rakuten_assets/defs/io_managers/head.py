@@ -6,12 +6,12 @@ import dagster as dg
 from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
-from rakuten_assets.defs.io_managers.json import document_record
+from rakuten_assets.defs.io_managers.json import record_file
 from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.storing import head_files, read_head
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
-from rakuten_assets.storage.records import read_record, write_document
+from rakuten_assets.storage.records import read_record, write_recorded
 from rakuten_assets.units import human_bytes
 
 
@@ -29,7 +29,7 @@ class HeadIOManager(FileIOManager):
             raise StoreError(f"{file}: a Head is stored here, not a {type(value).__name__}")
         tensors, description = head_files(value)
         write_bytes(_tensors_file(file), tensors)
-        write_document(file, description, document_record(file))
+        write_recorded(file, description, record_file(file))
         return {
             "path": dg.MetadataValue.path(str(file)),
             "size": human_bytes(len(tensors) + len(description)),
@@ -38,7 +38,7 @@ class HeadIOManager(FileIOManager):
         }
 
     def read(self, file: UPath) -> Head:
-        record = document_record(file)
+        record = record_file(file)
         try:
             recorded = read_record(record)
         except FileNotFoundError:
@@ -51,7 +51,7 @@ class HeadIOManager(FileIOManager):
         return read_head(_tensors_file(file), file)
 
     def commit_file(self, file: UPath) -> UPath:
-        return document_record(file)
+        return record_file(file)
 
 
 def _tensors_file(file: UPath) -> UPath:

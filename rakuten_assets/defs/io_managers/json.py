@@ -1,4 +1,4 @@
-"""Small documents as JSON, readable by people."""
+"""Mappings and lists as JSON, readable by people."""
 
 import json
 from typing import Any, ClassVar
@@ -9,17 +9,17 @@ from upath import UPath
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.records import read_record, write_document
+from rakuten_assets.storage.records import read_record, write_recorded
 from rakuten_assets.units import human_bytes
 
 
 class JsonIOManager(FileIOManager):
     """Stores what JSON can express (mappings with text keys, lists, text, numbers, booleans) as `.json`.
 
-    A mapping's order is kept; NaN and infinities, which JSON does not know, are refused. The document is as it was
+    A mapping's order is kept; NaN and infinities, which JSON does not know, are refused. The file holds what was
     given, so that any tool reads it; beside it stands `<name>.record.json` with its sha256, and with
     those of the versions before it. The record is written first: whenever a process is killed, and however runs meet,
-    the document that is there is one that the record knows. Any other is refused.
+    the file that is there is one that the record knows. Any other is refused.
     """
 
     suffix: ClassVar[str] = ".json"
@@ -29,7 +29,7 @@ class JsonIOManager(FileIOManager):
             content = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
         except (TypeError, ValueError, RecursionError) as error:
             raise StoreError(f"{file}: the value cannot be written as JSON: {error}") from None
-        write_document(file, content, document_record(file))
+        write_recorded(file, content, record_file(file))
         return {
             "path": dg.MetadataValue.path(str(file)),
             "size": human_bytes(len(content)),
@@ -37,7 +37,7 @@ class JsonIOManager(FileIOManager):
         }
 
     def read(self, file: UPath) -> Any:
-        record = document_record(file)
+        record = record_file(file)
         content = file.read_bytes()
         try:
             recorded = read_record(record)
@@ -50,9 +50,9 @@ class JsonIOManager(FileIOManager):
         return json.loads(content)
 
     def commit_file(self, file: UPath) -> UPath:
-        return document_record(file)
+        return record_file(file)
 
 
-def document_record(file: UPath) -> UPath:
-    """Path of the record of a document."""
+def record_file(file: UPath) -> UPath:
+    """Path of the record of a stored JSON file."""
     return file.with_name(f"{file.name.removesuffix(JsonIOManager.suffix)}.record.json")

@@ -13,7 +13,7 @@ from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager, read_record
 from rakuten_assets.errors import StoreError
-from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_document
+from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_metadata
 from rakuten_assets.outputs.index import build_index
 from rakuten_assets.outputs.names import make_command
 from rakuten_assets.storage import Storage
@@ -54,17 +54,17 @@ def _extractor(storage: Storage, backbone: Backbone) -> ExtractorContents:
         files[split] = StoredFile.array(features.own_file(key, None), matrices[split].record)
     key = metadata_key(backbone)
     with _told_clearly(key):
-        documents = JsonIOManager(storage)
-        own = documents.own_file(key, None)
-        documents.read(own)  # Compared with its record.
-        metadata, document = read_document(own)
+        json_files = JsonIOManager(storage)
+        own = json_files.own_file(key, None)
+        json_files.read(own)  # Compared with its record.
+        file, metadata = read_metadata(own)
     return ExtractorContents(
         name=backbone.family,
         features=files,
         fingerprints={split: matrix.fingerprint for split, matrix in matrices.items()},
         rows={split: matrix.rows for split, matrix in matrices.items()},
+        metadata_file=file,
         metadata=metadata,
-        document=document,
     )
 
 

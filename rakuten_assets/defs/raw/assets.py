@@ -1,4 +1,4 @@
-"""The challenge's three tables, validated against the CSV contract. What a file breaks is told, never repaired."""
+"""The challenge's three tables, validated against the CSV contract. A breach is reported, never repaired."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """The challenge's files as observable external assets: not made here, but looked at.
 
-Whoever reads one records what was seen; so do the sensor `catalog_changed` and the button *Observe*. The data version
-is a digest of the content (a table), or of names, sizes and times (a folder of images: reading 2.5 GB to notice a
-change would take longer than scanning the images anew).
+Every asset that reads a file records the version it saw; so do the sensor `catalog_changed` and the button *Observe*.
+A table's data version is a digest of its content. An image folder's is a digest of names, sizes and times: reading
+2.5 GB to notice a change would take longer than scanning the images anew.
 """
 
 import dagster as dg

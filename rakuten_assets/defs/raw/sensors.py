@@ -40,7 +40,7 @@ def build_sensor(settings: Settings, job: str = "everything") -> dg.SensorDefini
 
 
 def change_request(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
-    """A run of everything if the catalogue's files are not those of the last manifest; once for each state."""
+    """A run of everything if the catalogue's files have changed since the last manifest; one run for each change."""
     try:
         folder = find_catalog(settings.data_dir or synthetic_root(settings))
     except CatalogError as error:

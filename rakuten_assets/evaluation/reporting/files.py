@@ -13,7 +13,7 @@ from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.evaluation.reporting.contents import ValidationReport, summary
 from rakuten_assets.evaluation.reporting.page import report_html
-from rakuten_assets.images.decoding import read_header
+from rakuten_assets.images.header import read_header
 from rakuten_assets.images.thumbnails import thumbnail_uri, unchanged_bytes
 from rakuten_assets.pages.contact_sheets import Sheet, Tile
 from rakuten_assets.pages.spreadsheet import csv_bytes

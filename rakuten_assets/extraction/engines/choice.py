@@ -17,7 +17,7 @@ _CUDA_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
 
 @dataclass(frozen=True)
-class EnginePlan:
+class EngineChoice:
     """What will run. `batch` is 0 where the engine may choose, because no row depends on it."""
 
     engine: Literal["openvino", "torch"]
@@ -33,7 +33,7 @@ class EnginePlan:
         return self.batch if self.engine == "torch" else 0
 
 
-def plan_engine(settings: Settings) -> EnginePlan:
+def choose_engine(settings: Settings) -> EngineChoice:
     """Resolve `auto`.
 
     Raises:
@@ -59,7 +59,7 @@ def plan_engine(settings: Settings) -> EnginePlan:
     batch = settings.batch_size
     if engine == "torch":
         batch = batch or _TORCH_BATCH[device]
-    return EnginePlan(engine, device, settings.precision, threads, batch, settings.numerics)
+    return EngineChoice(engine, device, settings.precision, threads, batch, settings.numerics)
 
 
 def has_cuda_device() -> bool:

@@ -1,4 +1,4 @@
-"""What the last bits of a feature depend on besides the extractor: the machine's arithmetic and the decoders.
+"""The machine's part of a feature's last bits: its arithmetic, and the decoders' versions.
 
 - `native`: the fastest exact kernels of this CPU. Two kinds of CPU give rows that agree to about 1e-6 of the largest
   feature, and are told apart by their fingerprints
@@ -17,7 +17,7 @@ from typing import Any
 
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.runtime.machine import cpu_features
 
 CAP = "ONEDNN_MAX_CPU_ISA"
@@ -49,30 +49,30 @@ class NumericProfile:
         return asdict(self)
 
 
-def numeric_profile(backbone: Backbone, plan: EnginePlan) -> NumericProfile:
+def numeric_profile(backbone: Backbone, choice: EngineChoice) -> NumericProfile:
     """The profile of rows that this process would compute, found without loading an engine."""
     decoders = {"simplejpeg": version("simplejpeg"), "pillow": version("pillow")}
-    if plan.device == "cuda":
+    if choice.device == "cuda":
         return NumericProfile("torch", "cuda", decoders)
-    used = instruction_set(plan)
-    if plan.engine == "torch":
+    used = instruction_set(choice)
+    if choice.engine == "torch":
         return NumericProfile("torch", used, decoders)
-    return NumericProfile("blocked" if uses_blocked_kernels(backbone, plan) else "default", used, decoders)
+    return NumericProfile("blocked" if uses_blocked_kernels(backbone, choice) else "default", used, decoders)
 
 
-def uses_blocked_kernels(backbone: Backbone, plan: EnginePlan) -> bool:
+def uses_blocked_kernels(backbone: Backbone, choice: EngineChoice) -> bool:
     """Whether OpenVINO is asked for its convolutions on blocked channels.
 
     They exist for AVX-512. Without it they are faster for some networks and slower for others; where there is AMX, only
     the others use its tiles.
     """
-    return backbone.blocked_kernels and plan.numerics == "native" and instruction_set(plan) == "avx512"
+    return backbone.blocked_kernels and choice.numerics == "native" and instruction_set(choice) == "avx512"
 
 
-def instruction_set(plan: EnginePlan) -> str:
-    """The widest instruction set that the plan's kernels may use here."""
+def instruction_set(choice: EngineChoice) -> str:
+    """The widest instruction set that the choice's kernels may use here."""
     own = _own_instruction_set(cpu_features())
-    if plan.numerics == "portable":
+    if choice.numerics == "portable":
         return "avx2"
     cap = os.environ.get(CAP, "").upper()
     if not cap or cap in ("ALL", "DEFAULT"):

@@ -1,4 +1,4 @@
-"""The planned engine, loaded."""
+"""The chosen engine, loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from upath import UPath
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.extraction.engines.interface import Engine
 from rakuten_assets.extraction.networks.converted import converted_model
 from rakuten_assets.extraction.networks.seeded import weights_on_disk
@@ -16,9 +16,13 @@ from rakuten_assets.extraction.specification import ExtractorSpec
 
 
 def open_engine(
-    plan: EnginePlan, spec: ExtractorSpec, weights: WeightsSource, cache: UPath, log: Callable[[str], None]
+    choice: EngineChoice,
+    spec: ExtractorSpec,
+    weights: WeightsSource,
+    cache: UPath,
+    log: Callable[[str], None],
 ) -> Engine:
-    """Load the planned engine.
+    """Load the chosen engine.
 
     Args:
         cache: the storage's; converted models and seeded weights are kept in it.
@@ -28,17 +32,17 @@ def open_engine(
         WeightsError: the weights do not fit the backbone.
     """
     try:
-        if plan.engine == "openvino":
+        if choice.engine == "openvino":
             from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 
             model = converted_model(cache, spec.backbone, weights, spec.preprocessing.side, log)
-            return OpenVinoEngine(spec, model, plan)
+            return OpenVinoEngine(spec, model, choice)
         from rakuten_assets.extraction.engines.torch import TorchEngine
 
         with weights_on_disk(weights, cache / "weights", spec.backbone) as source:
-            return TorchEngine(spec, source, plan, log)
+            return TorchEngine(spec, source, choice, log)
     except ImportError as error:
         raise EngineError(
-            f"the {plan.engine} engine does not load on this machine ({error}); reinstall it, or set RAKUTEN_ENGINE "
+            f"the {choice.engine} engine does not load on this machine ({error}); reinstall it, or set RAKUTEN_ENGINE "
             "to the other one"
         ) from error

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
-from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.extraction.engines.numerics import hold_to_portable_kernels, uses_blocked_kernels
 from rakuten_assets.extraction.engines.openvino_kernels import convolution_kernels, wish_for_blocked
 from rakuten_assets.extraction.networks.converted import ConvertedModel
@@ -34,17 +34,17 @@ _DEFAULT_BATCHES = {"f32": 2, "bf16": 4, "f16": 4}
 class OpenVinoEngine:
     """See `Engine`. Rows are equal to the bit whatever the batch, the threads and the streams."""
 
-    def __init__(self, spec: ExtractorSpec, model: ConvertedModel, plan: EnginePlan) -> None:
-        precision, threads, side = plan.precision, plan.threads, spec.preprocessing.side
-        if plan.numerics == "portable":
+    def __init__(self, spec: ExtractorSpec, model: ConvertedModel, choice: EngineChoice) -> None:
+        precision, threads, side = choice.precision, choice.threads, spec.preprocessing.side
+        if choice.numerics == "portable":
             hold_to_portable_kernels()
         openvino = import_openvino()
         core = openvino.Core()
         _refuse_unable_cpu(core, precision)
-        self.batch = plan.batch or _DEFAULT_BATCHES[precision]
+        self.batch = choice.batch or _DEFAULT_BATCHES[precision]
         self.callers = threads + 1
         features = cpu_features()
-        blocked = uses_blocked_kernels(spec.backbone, plan)
+        blocked = uses_blocked_kernels(spec.backbone, choice)
         xml = wish_for_blocked(model.xml) if blocked else model.xml
         graph = core.read_model(xml, openvino.Tensor(np.frombuffer(model.bin, np.uint8)))
         graph.reshape([self.batch, side, side, 3])
@@ -76,7 +76,7 @@ class OpenVinoEngine:
             "streams": compiled.get_property("NUM_STREAMS"),
             "batch": self.batch,
             "kernels": convolution_kernels(compiled),
-            "numerics": plan.numerics,
+            "numerics": choice.numerics,
             "cpu_features": features,
             "model_state_sha256": model.about["state_sha256"],
             "converted_with": {

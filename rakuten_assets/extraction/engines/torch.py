@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines.batching import ShrinkingBatch, fitting_batch
-from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.extraction.networks.models import FromBytes, build_backbone, sha256_of_state
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import ExtractorSpec
@@ -37,28 +37,28 @@ class TorchEngine:
         self,
         spec: ExtractorSpec,
         weights: WeightsSource,
-        plan: EnginePlan,
+        choice: EngineChoice,
         log: Callable[[str], None],
     ) -> None:
-        self._plan = plan
-        _refuse_unable_device(plan)
+        self._choice = choice
+        _refuse_unable_device(choice)
         # One caller computes while the others decode and copy.
-        self.callers = plan.threads + 1
+        self.callers = choice.threads + 1
         backbone = build_backbone(spec.backbone, weights)
         self._state_sha256 = sha256_of_state(backbone)
-        self._device = torch.device(plan.device)
-        dtype = _DTYPES[plan.precision]
+        self._device = torch.device(choice.device)
+        dtype = _DTYPES[choice.precision]
         model = FromBytes(backbone, spec.preprocessing.normalisation, dtype).eval()
         self._model = model.to(self._device).to(memory_format=torch.channels_last)
-        self._exact = _ExactArithmetic(plan.threads)
+        self._exact = _ExactArithmetic(choice.threads)
         self._computing = threading.Lock()
         self._copies = _copy_stream(self._device)
-        self.batch = plan.batch
+        self.batch = choice.batch
         shape = (spec.preprocessing.side, spec.preprocessing.side, 3)
         with self._exact:
             size = self._batch_that_fits(shape)
-        if size < plan.batch:
-            log(f"a batch of {size} instead of {plan.batch} fits into the device's free memory")
+        if size < choice.batch:
+            log(f"a batch of {size} instead of {choice.batch} fits into the device's free memory")
         forward = self._forward_on_cpu if self._copies is None else self._forward_on_cuda
         free = torch.cuda.empty_cache if self._copies is not None else _nothing
         self._run = ShrinkingBatch(forward, size, torch.OutOfMemoryError, free, log)
@@ -85,13 +85,13 @@ class TorchEngine:
         return {
             "engine": "torch",
             "engine_version": torch.__version__,
-            "device": self._plan.device,
+            "device": self._choice.device,
             "device_name": torch.cuda.get_device_name(self._device) if on_cuda else "CPU",
-            "precision": self._plan.precision,
-            "threads": self._plan.threads,
+            "precision": self._choice.precision,
+            "threads": self._choice.threads,
             "streams": 1,
             "batch": self._run.size,
-            "batch_planned": self._plan.batch,
+            "batch_planned": self._choice.batch,
             "tf32": False,
             "cpu_features": cpu_features(),
             "model_state_sha256": self._state_sha256,
@@ -126,8 +126,8 @@ class TorchEngine:
 
     def _batch_that_fits(self, shape: tuple[int, int, int]) -> int:
         if self._copies is None:
-            return self._plan.batch
-        trial = min(_IMAGES_TO_MEASURE_MEMORY, self._plan.batch)
+            return self._choice.batch
+        trial = min(_IMAGES_TO_MEASURE_MEMORY, self._choice.batch)
         try:
             torch.cuda.reset_peak_memory_stats(self._device)
             before = torch.cuda.memory_allocated(self._device)
@@ -136,7 +136,7 @@ class TorchEngine:
         except torch.OutOfMemoryError:
             return 1
         free, _ = torch.cuda.mem_get_info(self._device)
-        return fitting_batch(self._plan.batch, used / trial, free)
+        return fitting_batch(self._choice.batch, used / trial, free)
 
 
 class _ExactArithmetic:
@@ -170,17 +170,17 @@ class _ExactArithmetic:
         torch.backends.cudnn.benchmark = benchmark
 
 
-def _refuse_unable_device(plan: EnginePlan) -> None:
-    if plan.device == "cuda":
+def _refuse_unable_device(choice: EngineChoice) -> None:
+    if choice.device == "cuda":
         if not torch.cuda.is_available():
             raise EngineError("RAKUTEN_DEVICE=cuda: torch cannot use CUDA here; set RAKUTEN_DEVICE=cpu")
-        if plan.precision == "bf16" and not torch.cuda.is_bf16_supported():
+        if choice.precision == "bf16" and not torch.cuda.is_bf16_supported():
             raise EngineError("RAKUTEN_PRECISION=bf16: this GPU has no bf16 arithmetic; set f16 or f32")
         return
-    needed = _CPU_FEATURES.get(plan.precision)
+    needed = _CPU_FEATURES.get(choice.precision)
     if needed and not needed & set(cpu_features()):
         raise EngineError(
-            f"RAKUTEN_PRECISION={plan.precision}: this CPU has none of {', '.join(sorted(needed))}; "
+            f"RAKUTEN_PRECISION={choice.precision}: this CPU has none of {', '.join(sorted(needed))}; "
             "set RAKUTEN_PRECISION=f32"
         )
 

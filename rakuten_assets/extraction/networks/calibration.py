@@ -1,7 +1,7 @@
 """Drawn images to measure a random network's statistics on: as varied as product photos, the same on any machine.
 
-Half of them have a white ground, as catalogue photos have; the rest are plain, or full of texture with the
-spectrum of photographs, for a network that has seen only white grounds lets a book cover explode.
+Half of them have a white ground, as catalogue photos have. The rest are plain, or full of texture with the spectrum of
+photographs: a network that was calibrated on white grounds alone gives enormous features for a book cover.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Several files as one, written whole and verified when read: one commit point, on a folder and on a bucket alike.
 
-A zip archive, uncompressed, with a JSON document that holds the sha256 of each other file and whatever else is to be
-known of them.
+An uncompressed zip archive. One of its files is JSON: the sha256 of each other file, and what else is known of them.
 """
 
 from __future__ import annotations

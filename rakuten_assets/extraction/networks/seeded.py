@@ -1,6 +1,7 @@
 """Seeded weights: random, calibrated, made once a storage and used by every machine that works on it.
 
-They are measured by convolutions, whose last bits depend on the CPU: made anew elsewhere they would be other weights.
+The calibration runs convolutions, whose last bits depend on the CPU. Made anew on another machine, the weights would
+differ: so they are stored.
 """
 
 from __future__ import annotations

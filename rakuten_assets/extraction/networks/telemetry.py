@@ -14,7 +14,7 @@ _REPORTER = "openvino_telemetry"
 
 
 def import_openvino() -> Any:
-    """The `openvino` module; its reporter is hidden from it while it is imported, and it then does without."""
+    """The `openvino` module. Its telemetry package is hidden while it is imported; openvino then works without."""
     if "openvino" not in sys.modules and not _user_opted_in() and _REPORTER not in sys.modules:
         # The documented way to make an import fail.
         sys.modules[_REPORTER] = None  # type: ignore[assignment]

@@ -1,6 +1,6 @@
 """Work that needs torch, done in a process of its own, so that this one never pays for importing it (0.7 GB).
 
-The child is `python -m rakuten_assets.extraction.networks.conversion <action>`; its request is JSON on
+The child is `python -m rakuten_assets.extraction.networks.torch_child <action>`; its request is JSON on
 standard input, its answer the last line of its standard output.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from rakuten_assets.errors import EngineError, RakutenAssetsError, WeightsError
 
-_CHILD = "rakuten_assets.extraction.networks.conversion"
+_CHILD = "rakuten_assets.extraction.networks.torch_child"
 _ERRORS: dict[str, type[RakutenAssetsError]] = {
     error.__name__: error for error in (WeightsError, EngineError)
 }
@@ -22,7 +22,7 @@ _LINES_OF_A_CRASH = 12
 
 
 def run_in_torch_process(action: str, request: dict[str, Any]) -> dict[str, Any]:
-    """Run one action of `conversion` and return its answer. An interrupt kills the child.
+    """Run one action of `torch_child` and return its answer. An interrupt kills the child.
 
     Raises:
         WeightsError, EngineError: as the child raised it.

@@ -16,7 +16,7 @@ from rakuten_assets.extraction.storing.features import FeatureArray, content_dig
 
 @dataclass(frozen=True)
 class ShardState:
-    """What is the matter with a shard.
+    """Why a shard must be made again, if it must.
 
     Attributes:
         shard: its key.

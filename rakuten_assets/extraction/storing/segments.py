@@ -1,10 +1,12 @@
 """The store's file format: one immutable safetensors file of some rows, which proves its own integrity.
 
 Tensors: `features` float32 (n, dim), `sha256` uint8 (n, 32) of each row's image, `crc32` uint32 (n,) of each row's
-bytes followed by its image's sha256. The file's name is a digest of the header and of the two small tensors, so
-that reading those few bytes shows any damage to them, and a row's crc any damage to the row. A name never comes
-twice (a random number is in the header): were it the same for the same rows, one process could remove, as merged
-away, the file that another has just written.
+bytes followed by its image's sha256.
+
+- The file's name is a digest of the header and of the two small tensors: reading those few bytes shows any damage to
+  them. A row's crc shows any damage to the row.
+- No name comes twice: the header holds a random number. If the same rows always had the same name, one process could
+  merge them and remove the file that another has just written.
 """
 
 from __future__ import annotations

@@ -14,16 +14,8 @@ import numpy as np
 from upath import UPath
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.decoding import (
-    Decoded,
-    ImageHeader,
-    bytes_after_end,
-    check_bytes,
-    check_header,
-    decode_pixels,
-    pixel_mode,
-    read_header,
-)
+from rakuten_assets.images.decoding import Decoded, bytes_after_end, decode_pixels, pixel_mode
+from rakuten_assets.images.header import ImageHeader, check_bytes, check_header, read_header
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import refusals

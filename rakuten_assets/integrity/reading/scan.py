@@ -23,7 +23,7 @@ import pandas as pd
 from upath import UPath
 
 from rakuten_assets.errors import UndecodableImageError
-from rakuten_assets.images.decoding import check_header, read_header
+from rakuten_assets.images.header import check_header, read_header
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Reason
 from rakuten_assets.integrity.reading.journal import ScanJournal

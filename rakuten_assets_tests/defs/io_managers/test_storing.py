@@ -12,12 +12,12 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
-from rakuten_assets.defs.io_managers.json import JsonIOManager, document_record
+from rakuten_assets.defs.io_managers.json import JsonIOManager, record_file
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.storage import Storage
-from rakuten_assets.storage.records import record_document
+from rakuten_assets.storage.records import record_versions
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
@@ -164,7 +164,7 @@ def test_a_document_whose_writer_was_killed_is_the_one_before(storage: Storage) 
     manager = JsonIOManager(storage)
     own = manager.own_file(["metadata"], None)
     manager.write(_document(1), own)
-    record_document(document_record(own), own, b"{}")  # So far the killed one came.
+    record_versions(record_file(own), own, b"{}")  # So far the killed one came.
     assert manager.read(own) == _document(1)
     manager.write(_document(2), own)
     assert manager.read(own) == _document(2)

@@ -7,7 +7,7 @@ from upath import UPath
 
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import choice
-from rakuten_assets.extraction.engines.choice import has_cuda_device, plan_engine
+from rakuten_assets.extraction.engines.choice import choose_engine, has_cuda_device
 from rakuten_assets.extraction.engines.opening import open_engine
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import extractor_spec
@@ -39,8 +39,8 @@ def test_auto_is_the_fastest_exact_engine_of_the_machine(
     machine: SimpleNamespace, device: bool, torch: bool, asked: dict[str, str], engine: str, on: str
 ) -> None:
     machine.device, machine.torch = device, torch
-    plan = plan_engine(Settings(**asked))
-    assert (plan.engine, plan.device) == (engine, on)
+    choice = choose_engine(Settings(**asked))
+    assert (choice.engine, choice.device) == (engine, on)
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ def test_what_cannot_run_here_is_refused_with_the_reason(
 ) -> None:
     machine.device, machine.torch = device, torch
     with pytest.raises(EngineError, match=reason):
-        plan_engine(Settings(**asked))
+        choose_engine(Settings(**asked))
 
 
 def test_threads_and_batch(machine: SimpleNamespace) -> None:
-    assert plan_engine(Settings()).threads == 3
-    assert plan_engine(Settings(threads=5)).threads == 5
+    assert choose_engine(Settings()).threads == 3
+    assert choose_engine(Settings(threads=5)).threads == 5
     # openvino's rows do not depend on the batch, torch's may.
-    assert plan_engine(Settings(batch_size=7)).batch_in_fingerprint == 0
-    assert plan_engine(Settings(engine="torch", batch_size=7)).batch_in_fingerprint == 7
-    assert plan_engine(Settings(engine="torch")).batch_in_fingerprint == 8
+    assert choose_engine(Settings(batch_size=7)).batch_in_fingerprint == 0
+    assert choose_engine(Settings(engine="torch", batch_size=7)).batch_in_fingerprint == 7
+    assert choose_engine(Settings(engine="torch")).batch_in_fingerprint == 8
 
 
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
@@ -76,7 +76,7 @@ def test_an_engine_that_does_not_import_is_refused(engine: str, monkeypatch: pyt
         EngineError, match=f"the {engine} engine does not load on this machine.*RAKUTEN_ENGINE"
     ):
         weights = WeightsSource("file", "w.pth", Path("w.pth"), "sha256:aa")
-        open_engine(plan_engine(settings), extractor_spec(settings), weights, UPath("."), print)
+        open_engine(choose_engine(settings), extractor_spec(settings), weights, UPath("."), print)
 
 
 def test_the_driver_is_asked_for_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,15 +13,15 @@ import pytest
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import numerics
-from rakuten_assets.extraction.engines.choice import EnginePlan, plan_engine
+from rakuten_assets.extraction.engines.choice import EngineChoice, choose_engine
 from rakuten_assets.extraction.engines.numerics import numeric_profile, uses_blocked_kernels
 from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import MakeImages
 
 B0, CONVNEXT = find_backbone("efficientnet_b0"), find_backbone("convnext_tiny")
-NATIVE = EnginePlan("openvino", "cpu", "f32", 2, 0)
-PORTABLE = EnginePlan("openvino", "cpu", "f32", 2, 0, "portable")
+NATIVE = EngineChoice("openvino", "cpu", "f32", 2, 0)
+PORTABLE = EngineChoice("openvino", "cpu", "f32", 2, 0, "portable")
 
 AVX2 = ["avx", "avx2"]
 AVX512 = [*AVX2, "avx512f", "avx512bw"]
@@ -85,7 +85,7 @@ def test_portable_is_refused_where_it_cannot_be(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(
             EngineError, match="RAKUTEN_NUMERICS=portable holds for the openvino engine in f32"
         ):
-            plan_engine(Settings(numerics="portable", device="cpu", **knobs))
+            choose_engine(Settings(numerics="portable", device="cpu", **knobs))
 
 
 _CHILD = """

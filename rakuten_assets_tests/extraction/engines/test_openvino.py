@@ -9,7 +9,7 @@ from upath import UPath
 
 from rakuten_assets.errors import EngineError
 from rakuten_assets.extraction.engines import openvino as openvino_module
-from rakuten_assets.extraction.engines.choice import EnginePlan
+from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.extraction.engines.numerics import uses_blocked_kernels
 from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 from rakuten_assets.extraction.engines.openvino_kernels import wish_for_blocked
@@ -40,7 +40,7 @@ def images() -> np.ndarray:
 def engine(
     model: ConvertedModel, precision: str, threads: int, batch: int, spec: ExtractorSpec = B0
 ) -> OpenVinoEngine:
-    return OpenVinoEngine(spec, model, EnginePlan("openvino", "cpu", precision, threads, batch))
+    return OpenVinoEngine(spec, model, EngineChoice("openvino", "cpu", precision, threads, batch))
 
 
 def rows(model: ConvertedModel, images: np.ndarray, precision: str, threads: int, batch: int) -> np.ndarray:
@@ -103,7 +103,7 @@ def test_the_convolutions_run_on_the_faster_kernels(model: ConvertedModel, image
     with engine(model, "f32", 1, 2, unlisted) as opened:
         usual, expected = opened.describe()["kernels"], opened.infer(images[:2])
     assert usual
-    if uses_blocked_kernels(B0.backbone, EnginePlan("openvino", "cpu", "f32", 1, 2)):
+    if uses_blocked_kernels(B0.backbone, EngineChoice("openvino", "cpu", "f32", 1, 2)):
         assert kernels == ["jit_avx512_1x1_f32", "jit_avx512_dw_f32", "jit_avx512_f32"]
         assert not set(usual) & set(kernels)
     else:

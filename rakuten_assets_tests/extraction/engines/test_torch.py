@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from rakuten_assets.backbones import IMAGENET  # noqa: E402
 from rakuten_assets.errors import EngineError  # noqa: E402
 from rakuten_assets.extraction.engines import torch as torch_module  # noqa: E402
-from rakuten_assets.extraction.engines.choice import EnginePlan  # noqa: E402
+from rakuten_assets.extraction.engines.choice import EngineChoice  # noqa: E402
 from rakuten_assets.extraction.engines.torch import TorchEngine  # noqa: E402
 from rakuten_assets.extraction.networks.weights import WeightsSource  # noqa: E402
 from rakuten_assets.extraction.preprocessing import Preprocessing, Resize  # noqa: E402
@@ -36,8 +36,8 @@ def small_backbone() -> Any:
 
 
 def opened(log: Any = print, **changes: Any) -> TorchEngine:
-    plan = {"engine": "torch", "device": "cpu", "precision": "f32", "threads": 2, "batch": 4, **changes}
-    return TorchEngine(SPEC, SEEDED, EnginePlan(**plan), log)
+    choice = {"engine": "torch", "device": "cpu", "precision": "f32", "threads": 2, "batch": 4, **changes}
+    return TorchEngine(SPEC, SEEDED, EngineChoice(**choice), log)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.images import memory
-from rakuten_assets.images.decoding import read_header
+from rakuten_assets.images.header import read_header
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading import record, scan
 from rakuten_assets.integrity.reading.measures import KERNELS

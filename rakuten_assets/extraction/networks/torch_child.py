@@ -1,4 +1,4 @@
-"""The child process that prepares models: `python -m rakuten_assets.extraction.networks.conversion <action>`.
+"""The child process that prepares models: `python -m rakuten_assets.extraction.networks.torch_child <action>`.
 
 - `convert`: build the backbone in torch, convert it to OpenVINO, write it to the folder that the request names
 - `seed`: make seeded weights

@@ -32,7 +32,7 @@ PACKAGES = (
     "torch",
     "torchvision",
 )
-DOCUMENT_KEYS = (
+METADATA_KEYS = (
     "model",
     "feature_dim",
     "train_samples",
@@ -44,7 +44,7 @@ DOCUMENT_KEYS = (
 )
 # Where things lie on one machine says nothing about the arrays.
 _SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download"}
-# When and by what release it was made: these never make two documents of the same arrays different.
+# When and by what release it was made: these never make metadata of the same arrays different.
 _NOT_CONTENT = ("timestamp", "packages", "settings")
 
 
@@ -107,28 +107,28 @@ def weights_note(fingerprint: Mapping[str, Any]) -> str:
     return f"state dict with sha256 {sha256}"
 
 
-def content_version(document: Mapping[str, Any]) -> str:
-    """Hexadecimal digest of what the document says about the arrays, without the time of making."""
-    content = {key: value for key, value in document.items() if key not in _NOT_CONTENT}
+def content_version(metadata: Mapping[str, Any]) -> str:
+    """Hexadecimal digest of what the metadata says about the arrays, without the time of making."""
+    content = {key: value for key, value in metadata.items() if key not in _NOT_CONTENT}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def document_verdict(document: Mapping[str, Any], train: FeatureArray, test: FeatureArray) -> Verdict:
-    """The document has all keys, and its counts are those of the arrays."""
-    problems = [f"key {key} is missing" for key in DOCUMENT_KEYS if key not in document]
+def metadata_verdict(metadata: Mapping[str, Any], train: FeatureArray, test: FeatureArray) -> Verdict:
+    """The metadata has all keys, and its counts are those of the arrays."""
+    problems = [f"key {key} is missing" for key in METADATA_KEYS if key not in metadata]
     if different := differences(train.fingerprint, test.fingerprint):
         problems.append(
             f"train and test features come from different extractors (they differ in {', '.join(different)}); "
             "materialise both again, on one kind of machine"
         )
     for split, matrix in (("train", train), ("test", test)):
-        counted = sum(document["quarantined"][split].values())
+        counted = sum(metadata["quarantined"][split].values())
         zero = int((~matrix.valid).sum())
         if counted != zero:
             problems.append(
                 f"{split}: {counted} images are quarantined by the scan, {zero} by the matrix's mask"
             )
-    if len(document["class_weights"]) != document["num_classes"]:
+    if len(metadata["class_weights"]) != metadata["num_classes"]:
         problems.append("there are not as many class weights as classes")
     return Verdict(
         "document_complete", not problems, "; ".join(problems) or "all keys, and counts as in the arrays"

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rakuten_assets.extraction.document import (
-    DOCUMENT_KEYS,
+from rakuten_assets.extraction.metadata import (
+    METADATA_KEYS,
     column_statistics,
     content_version,
     describe_outputs,
-    document_verdict,
     fingerprint_digest,
+    metadata_verdict,
     weights_note,
     weights_sha256,
 )
@@ -58,7 +58,7 @@ def _document(now: datetime | None = None, **settings: Any) -> dict[str, Any]:
 
 def test_the_documents_keys_and_more_are_there_as_plain_json() -> None:
     document = json.loads(json.dumps(_document(), allow_nan=False))
-    assert list(document)[: len(DOCUMENT_KEYS)] == list(DOCUMENT_KEYS)
+    assert list(document)[: len(METADATA_KEYS)] == list(METADATA_KEYS)
     assert (document["model"], document["feature_dim"]) == ("efficientnet_b0", 3)
     assert (document["train_samples"], document["test_samples"], document["num_classes"]) == (8, 5, 2)
     assert document["class_weights"] == [0.5, 2.0]
@@ -81,16 +81,16 @@ def test_the_time_of_making_is_kept_and_is_no_part_of_the_version() -> None:
 
 def test_counts_that_disagree_are_found() -> None:
     document = _document()
-    assert document_verdict(document, _matrix(8, 2), _matrix(5, 1)).passed
+    assert metadata_verdict(document, _matrix(8, 2), _matrix(5, 1)).passed
     for train, test, expected in (
         (_matrix(8, 3), _matrix(5, 1), "2 images are quarantined by the scan, 3 by the matrix's mask"),
         (_matrix(8, 2), _matrix(5, 1, weights="sha256:x"), "different extractors"),
     ):
-        verdict = document_verdict(document, train, test)
+        verdict = metadata_verdict(document, train, test)
         assert verdict.stops
         assert expected in verdict.summary
     del document["timestamp"]
-    assert "key timestamp is missing" in document_verdict(document, _matrix(8, 2), _matrix(5, 1)).summary
+    assert "key timestamp is missing" in metadata_verdict(document, _matrix(8, 2), _matrix(5, 1)).summary
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
 import pytest
 
 from rakuten_assets.errors import CatalogError
-from rakuten_assets.synthetic import workers
+from rakuten_assets.synthetic import worker_pool
 from rakuten_assets.synthetic.encoding import ImageTask, write_chunk
-from rakuten_assets.synthetic.workers import write_images
+from rakuten_assets.synthetic.worker_pool import write_images
 
 TASKS = [ImageTask(f"{number}.jpg", 1280, number, "blank", number, "") for number in range(40)]
 
 
 @pytest.fixture(autouse=True)
 def two_workers_for_few_images(monkeypatch):
-    monkeypatch.setattr(workers, "_IMAGES_WORTH_A_WORKER", 10)
+    monkeypatch.setattr(worker_pool, "_IMAGES_WORTH_A_WORKER", 10)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -29,7 +29,7 @@ def test_a_file_that_cannot_be_written_is_reported(tmp_path, count):
 
 
 def test_a_worker_that_dies_is_reported(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_WORKER_MODULE", "keyword")  # Says nothing and ends.
+    monkeypatch.setattr(worker_pool, "_WORKER_MODULE", "keyword")  # Says nothing and ends.
     with pytest.raises(CatalogError, match="ended early"):
         list(write_images(TASKS, tmp_path, 2))
 
