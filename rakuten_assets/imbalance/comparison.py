@@ -32,6 +32,8 @@ BASELINE = "none"
 SIGNIFICANCE = 0.05
 # The quarter of the classes with the fewest training rows.
 RARE_SHARE = 0.25
+# Linear, as the head whose score is reported.
+HIDDEN: tuple[int, ...] = ()
 # fit(features, labels, groups, num_classes, seed) trains a head on training rows.
 Strategy = Callable[[Floats, Ints, npt.NDArray[np.generic], int, int], Head]
 
@@ -84,7 +86,7 @@ def imbalance_comparison(
     seed: int = SEED,
     log: Callable[[str], None] | None = None,
 ) -> list[Outcome]:
-    """Train the MLP head under each strategy and score it.
+    """Train a linear head under each strategy and score it.
 
     A strategy is given the valid training rows and no other: not for scaling, sampling, resampling or stopping.
 
@@ -192,19 +194,27 @@ def _outcomes(
 
 
 def _plain(features: Floats, labels: Ints, groups: Any, num_classes: int, seed: int) -> Head:
-    return fit_mlp(features, labels, groups, codes=np.arange(num_classes), seed=seed)
+    return fit_mlp(features, labels, groups, codes=np.arange(num_classes), hidden=HIDDEN, seed=seed)
 
 
 def _class_weights(features: Floats, labels: Ints, groups: Any, num_classes: int, seed: int) -> Head:
     import torch
 
     loss = torch.nn.CrossEntropyLoss(weight=_balanced(labels, num_classes))
-    return fit_mlp(features, labels, groups, codes=np.arange(num_classes), loss=loss, seed=seed)
+    return fit_mlp(
+        features, labels, groups, codes=np.arange(num_classes), hidden=HIDDEN, loss=loss, seed=seed
+    )
 
 
 def _sampler(features: Floats, labels: Ints, groups: Any, num_classes: int, seed: int) -> Head:
     return fit_mlp(
-        features, labels, groups, codes=np.arange(num_classes), sample_weights=sample_weights, seed=seed
+        features,
+        labels,
+        groups,
+        codes=np.arange(num_classes),
+        hidden=HIDDEN,
+        sample_weights=sample_weights,
+        seed=seed,
     )
 
 
@@ -212,7 +222,9 @@ def _focal(features: Floats, labels: Ints, groups: Any, num_classes: int, seed: 
     from rakuten_assets.imbalance.focal_loss import FocalLoss
 
     loss = FocalLoss(alpha=_balanced(labels, num_classes))
-    return fit_mlp(features, labels, groups, codes=np.arange(num_classes), loss=loss, seed=seed)
+    return fit_mlp(
+        features, labels, groups, codes=np.arange(num_classes), hidden=HIDDEN, loss=loss, seed=seed
+    )
 
 
 def _resampled(method: Method) -> Strategy:
@@ -220,7 +232,9 @@ def _resampled(method: Method) -> Strategy:
         def more(rows: Floats, of: Ints) -> tuple[Floats, Ints]:
             return resample(rows, of, method, seed)
 
-        return fit_mlp(features, labels, groups, codes=np.arange(num_classes), resample=more, seed=seed)
+        return fit_mlp(
+            features, labels, groups, codes=np.arange(num_classes), hidden=HIDDEN, resample=more, seed=seed
+        )
 
     return fit
 

@@ -215,7 +215,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         duplicate_groups: pd.DataFrame,
         grouped_split: np.ndarray,
     ) -> Gives[dict[str, object]]:
-        """The same MLP head under each strategy against unequal classes (class weights, weighted sampler, focal loss,
+        """The same linear head under each strategy against unequal classes (class weights, weighted sampler, focal loss,
         over- and undersampling, SMOTE), trained on training rows alone and scored on the validation rows of the grouped
         split, with intervals, and which differences are real.
         """

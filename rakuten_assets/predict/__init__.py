@@ -1,0 +1,1 @@
+"""A trained head applied to any folder of pictures."""
