@@ -68,7 +68,6 @@ def predict_folder(
         WeightsError, EngineError: if the extractor cannot run.
     """
     from rakuten_assets.extraction.pipeline import Extractor
-    from rakuten_assets.images.decoding import DecodeLimits
     from rakuten_assets.integrity.collection import folder_collection
     from rakuten_assets.integrity.reading.scan import scan_images
     from rakuten_assets.runtime.machine import usable_cores
@@ -77,7 +76,7 @@ def predict_folder(
     name = extractor or settings.backbones[0]
     head = find_head(settings, name)
     collection = folder_collection(folder)
-    limits = DecodeLimits(settings.max_file_bytes, settings.max_pixels)
+    limits = settings.limits
     with Extractor.open(settings, name, log=log) as opened:
         _refuse_other_features(head, opened.fingerprint.digest, settings, name)
         with Progress("reading", len(collection.paths), log=log) as progress:
