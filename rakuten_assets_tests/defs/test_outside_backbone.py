@@ -23,10 +23,13 @@ TINY = Backbone(
     builder="rakuten_assets_tests.backbones.tiny:build",
     architecture="tiny",
     feature_dim=DIM,
-    parameters=3 * 8 * 25 + 2 * 8 + 8 * DIM * 9 + DIM + DIM * 27 + 27,
+    parameters=3 * 8 * 25 + 2 * 8 + 8 * DIM * 9 + DIM + 4 * DIM * (DIM + 1) + DIM * 27 + 27,
     classifier="head",
     document_side=SIDE,
 )
+
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Publishes a new set over an old one, again and again, each time killed (SIGKILL) one file operation later.
 
-`python -m rakuten_assets_tests.outputs.killed FOLDER` leaves a storage for each moment in FOLDER/000, 001, ... and
-prints how many moments there are. The last one is not killed.
+`python -m rakuten_assets_tests.outputs.killed FOLDER KIND` leaves a storage for each moment in FOLDER/000, 001, ... and
+prints how many moments there are. The last one is not killed. KIND is `folder`, or `bucket`: its objects are files.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ import signal
 import sys
 from pathlib import Path
 
+from upath import UPath
+
 from rakuten_assets.outputs.publication import publish
+from rakuten_assets_tests.outputs.disk_bucket import disk_bucket
 from rakuten_assets_tests.outputs.storages import NOON, published, stored_set
 
-# Large enough that the matrices are linked, not copied.
-OLD = {"extractors": ("kept", "gone"), "train_rows": 12, "seed": 0, "dim": 30_000}
-NEW = {"extractors": ("kept", "fresh"), "train_rows": 15, "seed": 1, "dim": 30_000}
+OLD = {"extractors": ("kept", "gone"), "train_rows": 12, "seed": 0}
+NEW = {"extractors": ("kept", "fresh"), "train_rows": 15, "seed": 1}
+# In a folder large enough that the matrices are linked, not copied.
+DIMS = {"folder": 30_000, "bucket": 40}
 _OPERATIONS = {
     "open",
     "os.rename",
@@ -43,14 +47,20 @@ def kill_before(operation: int, root: Path) -> None:
     sys.addaudithook(count)
 
 
-def main(folder: Path) -> int:
+def root_of(folder: Path, kind: str) -> Path | UPath:
+    """The storage that is kept in a folder."""
+    return folder if kind == "folder" else disk_bucket(folder)
+
+
+def main(folder: Path, kind: str) -> int:
     for moment in range(1000):
-        root = folder / f"{moment:03d}"
-        published(root, **OLD)
-        contents = stored_set(root, **NEW)
+        place = folder / f"{moment:03d}"
+        root = root_of(place, kind)
+        published(root, **OLD, dim=DIMS[kind])
+        contents = stored_set(root, **NEW, dim=DIMS[kind])
         child = os.fork()
         if not child:
-            kill_before(moment, root)
+            kill_before(moment, place)
             publish(root, contents, now=NOON)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -61,4 +71,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
