@@ -1,3 +1,12 @@
+"""Small pictures: what making them takes. What they show is tested where they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
 _GIANTS = """
 import io
 from concurrent.futures import ThreadPoolExecutor
