@@ -258,3 +258,19 @@ def test_exclude_holds_for_files_that_the_labels_name(tmp_path, capsys):
     common = [str(tmp_path / "images"), "--out", str(tmp_path / "out"), "--labels", str(labels)]
     assert main([*common, "--exclude", "out", "--fail-on", "missing"]) == 0
     assert "All 1 images decode whole." in capsys.readouterr().out
+
+
+def test_limits_are_the_settings_unless_the_command_says_otherwise(folder, capsys, monkeypatch):
+    common = [str(folder), "--out", str(folder.parent / "out"), "--fail-on", "too_much_memory,file_too_large"]
+    assert main(common) == 0
+    monkeypatch.setenv("RAKUTEN_MAX_MEMORY", "10000")
+    assert main(common) == 1
+    findings = pd.read_csv(folder.parent / "out" / "findings.csv")
+    assert findings["detail"].str.endswith("allowed are 9.8 KiB (RAKUTEN_MAX_MEMORY)").all()
+    assert findings["kind"].tolist() == ["too_much_memory"] * 3  # and nothing of "equal files that hold no picture"
+    assert findings["suggestion"].str.contains("raise RAKUTEN_MAX_MEMORY").sum() == 3
+    assert main([*common, "--max-memory", "100000000"]) == 0
+    assert main([*common, "--max-memory", "100000000", "--max-file-bytes", "100"]) == 1
+    monkeypatch.setenv("RAKUTEN_MAX_MEMORY", "much")
+    assert main(common) == 2
+    assert "RAKUTEN_MAX_MEMORY='much' is not allowed" in capsys.readouterr().err
