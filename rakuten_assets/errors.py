@@ -56,6 +56,12 @@ class WriteError(StoreError, OSError):
         super().__init__(message)
         self.errno = errno
 
+    @property
+    def reason(self) -> str:
+        """The system's own words, for a sentence about something larger than the file."""
+        cause = self.__cause__
+        return getattr(cause, "strerror", None) or str(cause or self)
+
 
 class AugmentationError(RakutenAssetsError):
     """An augmentation, a picture for it, or a data set of pictures is asked for something that is not possible."""

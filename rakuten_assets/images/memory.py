@@ -6,8 +6,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rakuten_assets.runtime.machine import release_free_memory
+
 # What every thread may take without asking: a photo of 1.7 megapixels.
 _SMALL = 12_000_000
+
+# From here on what was freed goes back to the system before the next one starts: the C library would keep it for each
+# thread, and the threads together would hold several giants' worth.
+_GIANT = 100_000_000
 
 
 class MemoryBudget:
@@ -33,6 +39,8 @@ class MemoryBudget:
         try:
             yield
         finally:
+            if count > _GIANT:
+                release_free_memory()
             with self._changed:
                 self._taken -= count
                 self._changed.notify_all()

@@ -41,11 +41,13 @@ def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:
     Raises:
         UndecodableImageError: where there is no memory for it now.
     """
-    with (
-        DECODING.hold(_memory(content, side), limit=0),
-        refusals(format_name, Reason.CORRUPT_SCAN),
-        open_raster(content, format_name) as image,
-    ):
+    # In a function of its own, whose end frees the image before its memory is given back.
+    with DECODING.hold(_memory(content, side), limit=0):
+        return _reduced(content, format_name, side)
+
+
+def _reduced(content: bytes, format_name: str, side: int) -> Image.Image:
+    with refusals(format_name, Reason.CORRUPT_SCAN), open_raster(content, format_name) as image:
         image.draft("RGB", (side, side))
         image.load()
         image.info.pop("transparency", None)

@@ -58,11 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     # Not before the arguments are right: pandas and the decoders take a second to import.
-    from rakuten_assets.integrity.gate import GateInputError, gate_kinds
+    from rakuten_assets.integrity.gate import GateInputError, gate_kinds, gate_names
     from rakuten_assets.integrity.reporting.report import HTML_FILE, write_report
 
     try:
-        gates = [gate for text in given.fail_on for gate in text.split(",") if gate]
+        gates = gate_names(given.fail_on)
         fatal = gate_kinds(gates)
         _check_folders(given.folder, given.out)
         report = _report(given, gates)

@@ -51,7 +51,22 @@ def check_inputs(names: Iterable[str], has_labels: bool, has_splits: bool, has_t
             (_NEEDS_TABLE, has_table, "a table of images: give the folder of a catalogue with its three tables"),
         ):  # fmt: skip
             if kinds <= needing and not there:
-                raise GateInputError(f"--fail-on {name} cannot be decided, for there are no {what}")
+                raise GateInputError(f"--fail-on {name} cannot be decided without {what}")
+
+
+def gate_names(given: Iterable[str]) -> list[str]:
+    """Single names out of texts that hold one or several, with commas between.
+
+    Raises:
+        SettingsError: for a text that holds none, as of an unset variable of a shell: that gate would let all pass.
+    """
+    names: list[str] = []
+    for text in given:
+        found = [name.strip() for name in text.split(",") if name.strip()]
+        if not found:
+            raise SettingsError(f"--fail-on {text!r} names nothing to look for; leave it out, or name it")
+        names += found
+    return names
 
 
 def gate_kinds(names: Iterable[str]) -> set[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from upath import UPath
 
-from rakuten_assets.errors import SettingsError, StoreError
+from rakuten_assets.errors import SettingsError, StoreError, WriteError
 from rakuten_assets.storage.files import is_local, write_errors_told
 from rakuten_assets.storage.leftovers import (
     TEMPORARY_SUFFIX,
@@ -162,8 +162,9 @@ def claimed(storage: Storage) -> bool:
         return storage.claim()
     except OSError as error:
         place = Path(storage.root).absolute() if is_local(storage.root) else storage.root
+        reason = error.reason if isinstance(error, WriteError) else error.strerror or error
         raise StoreError(
-            f"RAKUTEN_STORAGE={storage.root}: nothing can be written in {place}: {error.strerror or error}. Make it "
+            f"RAKUTEN_STORAGE={storage.root}: nothing can be written in {place}: {reason}. Make it "
             "writable for this user, or set RAKUTEN_STORAGE to a folder that is"
         ) from None
 

@@ -93,10 +93,10 @@ def generate_catalog(
                 _move(folder, root)
     except OSError as error:
         # A WriteError's own sentence speaks of a file in the scratch folder, which is gone by now.
-        cause = error.__cause__ if isinstance(error, WriteError) else error
+        reason = error.reason if isinstance(error, WriteError) else error.strerror or error
         raise CatalogError(
-            f"the synthetic catalogue cannot be written to {root}: {getattr(cause, 'strerror', None) or cause}; "
-            "nothing was left behind. Mend that, or choose another folder"
+            f"the synthetic catalogue cannot be written to {root}: {reason}; nothing was left behind. Mend that, or "
+            "choose another folder"
         ) from error
     return catalog
 

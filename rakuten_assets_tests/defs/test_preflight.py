@@ -63,6 +63,9 @@ def test_a_storage_that_cannot_be_written_is_told_with_its_setting(tmp_path: Pat
     message = str(caught.value)
     assert message.startswith(f"RAKUTEN_STORAGE={tmp_path / 'file' / 'storage'}: nothing can be written in ")
     assert "\n" not in message
+    assert (
+        message.count("RAKUTEN_STORAGE") == 2
+    )  # the setting, and the way out: one sentence, not one in another
 
 
 def _lines(project: Project, result: dg.ExecuteInProcessResult) -> list[str]:

@@ -39,6 +39,10 @@ def with_scan_parameters(content: bytes, parameters: bytes) -> bytes:
     return content[: end - 3] + parameters + content[end:]
 
 
+def with_profile_part(content: bytes, number: int, count: int) -> bytes:
+    return content[:2] + segment(0xE2, b"ICC_PROFILE\0" + bytes([number, count]) + bytes(200)) + content[2:]
+
+
 BASELINE = encoded(PICTURE, progressive=False)
 PROGRESSIVE = encoded(PICTURE)
 CMYK = encoded(PICTURE.convert("CMYK"), subsampling="4:4:4")
@@ -55,6 +59,11 @@ ODD = {
     "scan 1 to 5": with_scan_parameters(BASELINE, b"\1\5\0"),
     "scan bits": with_scan_parameters(BASELINE, b"\0\x3f\x21"),
     "scan of gray": with_scan_parameters(encoded(PICTURE.convert("L"), progressive=False), b"\0\0\0"),
+    "part 5 of 1 of a profile": with_profile_part(PROGRESSIVE, 5, 1),
+    "part 1 of 3, baseline": with_profile_part(BASELINE, 1, 3),
+    "profile, gray": with_profile_part(GRAY, 0, 0),
+    "one part twice": with_profile_part(with_profile_part(BASELINE, 1, 1), 1, 1),
+    "profile and revision": with_profile_part(with_revision(PROGRESSIVE, 2, 1), 2, 1),
     "two remarks": with_scan_parameters(with_revision(BASELINE, 2, 1), b"\0\0\0"),
     "Adobe and scan": with_scan_parameters(with_adobe(BASELINE, 3), b"\0\0\0"),
 }  # fmt: skip
@@ -63,7 +72,7 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_a_remark_about_a_header_costs_no_picture(name: str) -> None:
     content = ODD[name]
-    with pytest.raises(ValueError, match=r"JFIF revision|Adobe color transform|Invalid SOS"):
+    with pytest.raises(ValueError, match=r"JFIF revision|Adobe color transform|Invalid SOS|bad ICC marker"):
         simplejpeg.decode_jpeg(content, colorspace="RGB", strict=True)
     np.testing.assert_array_equal(decode_rgb(content, LIMITS), pillow_rgb(content))
     assert decode_pixels(content, read_header(content)).oddity

@@ -2,7 +2,7 @@ import pytest
 
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.images.reasons import Reason, status_of
-from rakuten_assets.integrity.gate import GATES, gate_kinds
+from rakuten_assets.integrity.gate import GATES, gate_kinds, gate_names
 from rakuten_assets.integrity.reporting.findings import KINDS, Severity
 
 
@@ -36,3 +36,10 @@ def test_warnings_contain_errors():
 def test_an_unknown_name_is_refused_with_what_is_allowed():
     with pytest.raises(SettingsError, match="'typo' is not known; allowed are unreadable, missing"):
         gate_kinds(["unreadable", "typo"])
+
+
+@pytest.mark.parametrize("text", ["", ",", " , "])
+def test_a_gate_that_names_nothing_is_refused(text: str) -> None:
+    assert gate_names(["twins, blank,", "missing"]) == ["twins", "blank", "missing"]
+    with pytest.raises(SettingsError, match="names nothing to look for"):
+        gate_names(["twins", text])

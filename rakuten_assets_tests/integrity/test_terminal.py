@@ -114,10 +114,7 @@ def test_a_report_that_cannot_be_written_is_a_sentence(folder, monkeypatch, caps
 def test_a_gate_without_its_input_fails_with_a_sentence(folder, capsys, gate):
     assert main([str(folder), "--out", str(folder.parent / "out"), "--fail-on", gate]) == 3
     said = capsys.readouterr()
-    assert (
-        f"--fail-on {gate} cannot be decided, for there are no" in said.err
-        or "for there are no a table" in said.err
-    )
+    assert f"--fail-on {gate} cannot be decided without" in said.err
     assert "without labels" in said.out.splitlines()[0]
 
 
@@ -261,3 +258,21 @@ def test_exclude_holds_for_files_that_the_labels_name(tmp_path, capsys):
     common = [str(tmp_path / "images"), "--out", str(tmp_path / "out"), "--labels", str(labels)]
     assert main([*common, "--exclude", "out", "--fail-on", "missing"]) == 0
     assert "All 1 images decode whole." in capsys.readouterr().out
+
+
+def test_limits_are_the_settings_unless_the_command_says_otherwise(folder, capsys, monkeypatch):
+    common = [str(folder), "--out", str(folder.parent / "out"), "--fail-on", "too_much_memory,file_too_large"]
+    assert main(common) == 0
+    monkeypatch.setenv("RAKUTEN_MAX_MEMORY", "10000")
+    assert main(common) == 1
+    findings = pd.read_csv(folder.parent / "out" / "findings.csv")
+    assert findings["detail"].str.endswith("allowed are 9.8 KiB (RAKUTEN_MAX_MEMORY)").all()
+    assert (
+        findings["kind"].tolist() == ["too_much_memory"] * 3
+    )  # and nothing of "equal files that hold no picture"
+    assert findings["suggestion"].str.contains("raise RAKUTEN_MAX_MEMORY").sum() == 3
+    assert main([*common, "--max-memory", "100000000"]) == 0
+    assert main([*common, "--max-memory", "100000000", "--max-file-bytes", "100"]) == 1
+    monkeypatch.setenv("RAKUTEN_MAX_MEMORY", "much")
+    assert main(common) == 2
+    assert "RAKUTEN_MAX_MEMORY='much' is not allowed" in capsys.readouterr().err

@@ -158,6 +158,17 @@ UNREADABLE_KINDS = tuple(
 
 FINDING_COLUMNS = ("kind", "severity", *IDENTITY_COLUMNS, "group", "detail", "suggestion")
 
+# Refused for what this project allows or supports: the file may be a good picture.
+_MAY_HOLD_A_PICTURE = frozenset(
+    {
+        Reason.TOO_MANY_PIXELS,
+        Reason.TOO_MUCH_MEMORY,
+        Reason.DECODER_FAILURE,
+        Reason.UNSUPPORTED_FORMAT,
+        Reason.UNSUPPORTED_MODE,
+    }
+)
+
 Rows = npt.NDArray[np.int64]
 
 
@@ -217,7 +228,7 @@ def _faults(images: pd.DataFrame) -> list[Found]:
 
 def _equal_without_picture(images: pd.DataFrame) -> list[Found]:
     """Files that do not decode and are equal to the byte: what one says of them goes for all."""
-    held = (images["status"] != "ok") & (images["sha256"] != "")
+    held = (images["status"] != "ok") & (images["sha256"] != "") & ~images["reason"].isin(_MAY_HOLD_A_PICTURE)
     sizes = images["sha256"].where(held).groupby(images["sha256"].where(held)).transform("size")
     rows = np.flatnonzero((sizes > 1).to_numpy(dtype=bool, na_value=False))
     if not len(rows):
