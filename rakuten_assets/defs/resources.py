@@ -12,6 +12,7 @@ from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.errors import SettingsError
+from rakuten_assets.extraction.extractors import Extractors
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage, claimed
 from rakuten_assets.variables import PREFIX
@@ -50,6 +51,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "settings": settings_resource(settings),
         "storage": Storage(settings.storage, settings.shards),
     }
+    resources["extractors"] = dg.ResourceDefinition(
+        lambda context: Extractors(context.resources.settings),
+        description=Extractors.__doc__,
+        required_resource_keys={"settings"},
+    )
     for name, kind in IO_MANAGERS.items():
         resources[name] = _over_storage(kind)
     return resources

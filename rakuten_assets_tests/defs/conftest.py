@@ -62,10 +62,6 @@ class FakeExtractor:
     def __init__(self, settings: Settings, backbone: str = "") -> None:
         self.fingerprint = fake_fingerprint(settings, backbone)
 
-    @classmethod
-    def open(cls, settings: Settings, backbone: str = "", log: Any = None) -> "FakeExtractor":
-        return cls(settings, backbone)
-
     def __enter__(self) -> "FakeExtractor":
         return self
 
@@ -94,6 +90,16 @@ class FakeExtractor:
         return FakeReport(len(files), invalid=sum(not digest for digest in sha256))
 
 
+class FakeExtractors:
+    """Stands in for the resource `extractors`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open(self, backbone: str, log: Any = None) -> FakeExtractor:
+        return FakeExtractor(self._settings, backbone)
+
+
 @pytest.fixture(autouse=True)
 def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable and no `.env` of whoever runs the tests takes part."""
@@ -104,7 +110,6 @@ def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 def stand_ins(patch: pytest.MonkeyPatch) -> None:
     """The extractor that costs nothing, and no charts."""
-    patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
     patch.setattr("rakuten_assets.extraction.preparation.known_fingerprint", fake_fingerprint)
     patch.setattr(FakeExtractor, "spoil", None)
     no_charts(patch)
@@ -132,7 +137,14 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Project:
     """One variant of the definitions over one storage and one instance."""
 
-    def __init__(self, catalog: Path, storage: Path, instance: dg.DagsterInstance, **overrides: Any) -> None:
+    def __init__(
+        self,
+        catalog: Path,
+        storage: Path,
+        instance: dg.DagsterInstance,
+        extractors: type[Any] = FakeExtractors,
+        **overrides: Any,
+    ) -> None:
         # The catalogue is full of faults: without this every check that looks for them would warn.
         generous = {
             f"{name}_warn": 1.0 for name in ("blank", "duplicate", "conflict", "twin", "odd", "drift")
@@ -146,7 +158,7 @@ class Project:
         }
         self.settings = Settings(data_dir=UPath(catalog), storage=UPath(storage), **{**options, **overrides})
         self.catalog, self.storage, self.instance = catalog, storage, instance
-        self.defs = build_defs(self.settings)
+        self.defs = build_defs(self.settings, {"extractors": extractors(self.settings)})
         self.job = self.defs.resolve_implicit_global_asset_job_def()
         self.everything = sorted(self.defs.resolve_asset_graph().materializable_asset_keys)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from upath import UPath
 
 from rakuten_assets.defs.presentation import details, gallery, table
-from rakuten_assets_tests.defs.conftest import FakeExtractor, Project
+from rakuten_assets_tests.defs.conftest import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
@@ -24,10 +24,8 @@ def shown(
     catalog: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, list[dict[str, dg.MetadataValue]]]:
     """Metadata of a run with real pictures, by asset: of the asset, or of each of its shards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
-        project = Project(catalog, tmp_path_factory.mktemp("shown"), dg.DagsterInstance.ephemeral(), shards=2)
-        result = project.run_all()
+    project = Project(catalog, tmp_path_factory.mktemp("shown"), dg.DagsterInstance.ephemeral(), shards=2)
+    result = project.run_all()
     assert result.success
     newest: dict[str, dict[str | None, dict[str, dg.MetadataValue]]] = {}
     for event in result.get_asset_materialization_events():
@@ -147,10 +145,7 @@ def test_details_keep_figures_and_turn_frames_into_tables() -> None:
     assert isinstance(shown["rows"], dg.MarkdownMetadataValue)
 
 
-def test_a_bucket_holds_what_a_folder_would(
-    catalog: Path, finished: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
+def test_a_bucket_holds_what_a_folder_would(catalog: Path, finished: Project) -> None:
     bucket = UPath("memory://whole-project")
     project = Project(catalog, bucket, dg.DagsterInstance.ephemeral())  # type: ignore[arg-type]
     assert project.run_all().success

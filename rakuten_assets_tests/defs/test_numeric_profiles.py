@@ -18,6 +18,7 @@ from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.defs.features.schedules import refresh_requests
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.extraction.engines.numerics import CAP
+from rakuten_assets.extraction.extractors import Extractors
 from rakuten_assets.storage import Storage
 from rakuten_assets_tests.defs.conftest import Project, failure_of, no_charts
 from rakuten_assets_tests.extraction.fake_engine import FakeEngine, install
@@ -67,7 +68,7 @@ def _own_cpu(patch: pytest.MonkeyPatch) -> None:
 
 def _project(catalog: Path, storage: Path) -> Project:
     options = {"backbone": (NAME,), "weights": "pretrained", "engine": "openvino", "device": "cpu"}
-    return Project(catalog, storage, dg.DagsterInstance.ephemeral(), **options)
+    return Project(catalog, storage, dg.DagsterInstance.ephemeral(), Extractors, **options)
 
 
 def _own_rows(storage: Path) -> dict[str, set[str]]:

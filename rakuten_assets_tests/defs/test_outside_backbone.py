@@ -14,6 +14,7 @@ from upath import UPath
 
 import rakuten_assets
 from rakuten_assets.backbones import Backbone, register, registry
+from rakuten_assets.extraction.extractors import Extractors
 from rakuten_assets.extraction.networks.seeded import seeded_weights, weights_on_disk
 from rakuten_assets_tests.defs.conftest import Project, no_charts
 
@@ -46,6 +47,7 @@ def test_the_graph_extracts_it_on_both_engines(tiny: Backbone, catalog: Path, tm
             catalog,
             tmp_path / "storage",
             dg.DagsterInstance.ephemeral(),
+            Extractors,
             backbone=("tiny",),
             engine=engine,
             device="cpu",

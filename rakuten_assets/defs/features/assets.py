@@ -21,6 +21,7 @@ from rakuten_assets.defs.features.metadata import (
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import Gives, publish
+from rakuten_assets.extraction.extractors import Extractors
 from rakuten_assets.extraction.metadata import (
     column_statistics,
     content_version,
@@ -96,13 +97,14 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
+        extractors: dg.ResourceParam[Extractors],
     ) -> Gives[Shards]:
         """Feature vectors of the train images, float32 (n, dim) a shard, rows in manifest order.
 
         A vector is a function of the image's bytes and the extractor alone: one that was computed before is
         reused. An unreadable image keeps its row: exactly zero, and False in the validity mask.
         """
-        yield from _features(context, spec, "train", image_manifest, image_scan, settings)
+        yield from _features(context, spec, "train", image_manifest, image_scan, settings, extractors)
 
     @by_shard()
     def test_features(
@@ -110,9 +112,10 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
+        extractors: dg.ResourceParam[Extractors],
     ) -> Gives[Shards]:
         """Feature vectors of the test images, as `train_features`."""
-        yield from _features(context, spec, "test", image_manifest, image_scan, settings)
+        yield from _features(context, spec, "test", image_manifest, image_scan, settings, extractors)
 
     @whole("train")
     def train_feature_matrix(
@@ -193,10 +196,8 @@ def _features(
     manifest: pd.DataFrame,
     scans: Scans,
     settings: Settings,
+    extractors: Extractors,
 ) -> Gives[Shards]:
-    # The pipeline brings numba and an engine: not at start-up.
-    from rakuten_assets.extraction.pipeline import Extractor
-
     refuse_failed_scans(scans, settings.unreadable_warn, settings.unreadable_fail)
     folder = open_catalog(settings)
     made, verdicts, reports = {}, {}, []
@@ -204,7 +205,7 @@ def _features(
     tables = {key: shard_table(scan[scan["split"] == split]) for key, scan in scans.items()}
     with (
         scratch_folder(settings.storage) as scratch,
-        Extractor.open(settings, spec.name, log=context.log.info) as extractor,
+        extractors.open(spec.name, context.log.info) as extractor,
         Progress(what, sum(map(len, tables.values())), log=context.log.info) as progress,
     ):
         for key, rows in tables.items():
