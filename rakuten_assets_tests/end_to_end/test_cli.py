@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(rakuten_assets.__file__).parents[1]
 TRAIN_ROWS, TEST_ROWS = 81, 20
 PUBLISHED = [
+    "evaluation_efficientnet_b0",
+    "evaluation_efficientnet_lite0",
     "index.parquet",
     "integrity_report",
     "manifest.json",
