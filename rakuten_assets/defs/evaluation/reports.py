@@ -215,9 +215,9 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         duplicate_groups: pd.DataFrame,
         grouped_split: np.ndarray,
     ) -> Gives[dict[str, object]]:
-        """The same linear head under each strategy against unequal classes (class weights, weighted sampler, focal loss,
-        over- and undersampling, SMOTE), trained on training rows alone and scored on the validation rows of the grouped
-        split, with intervals, and which differences are real.
+        """The same linear head under each strategy against unequal classes (class weights, weighted sampler, focal
+        loss, over- and undersampling, SMOTE), trained on training rows alone and scored on the validation rows of the
+        grouped split, with intervals, and which differences are real.
         """
         from rakuten_assets.imbalance import comparison
 
