@@ -132,6 +132,7 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
         "storage/real": str(tmp_path / "real"),
         "/path/to/catalogue --full": f"{tmp_path / 'catalogue'} --train-rows 108 --test-rows 20",
         "storage/synthetic/2000x320-seed42": str(tmp_path / "storage" / "synthetic" / "108x20-seed42"),
+        "/tmp/predictions.csv": str(tmp_path / "predictions.csv"),
         "/tmp/report": str(tmp_path / "report"),
     }
     # The quickstart's run comes first, as for a reader; then the catalogue that stands in for the challenge's files.

@@ -18,7 +18,20 @@ from rakuten_assets.settings import Settings, variable_names
 from rakuten_assets.synthetic import generate_catalog
 
 TRAIN_ROWS, TEST_ROWS, SHARDS, DIM = 81, 20, 3, 8
-FAMILY = ("train_features", "test_features", "train_feature_matrix", "test_feature_matrix", "metadata")
+FAMILY = (
+    "train_features",
+    "test_features",
+    "train_feature_matrix",
+    "test_feature_matrix",
+    "metadata",
+    "held_out_predictions",
+    "head",
+    "validation_report",
+    "suspect_labels",
+    "test_predictions",
+    "feature_quality",
+    "imbalance_comparison",
+)
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,9 @@ def no_charts(patch: pytest.MonkeyPatch) -> None:
         "labels.assets.bars_png",
         "features.metadata.histogram_png",
         "catalog.metadata.contact_sheet_jpeg",
+        "evaluation.metadata.bars_png",
+        "evaluation.metadata.heatmap_png",
+        "evaluation.metadata.reliability_png",
     ):
         patch.setattr(f"rakuten_assets.defs.{name}", lambda *_, **__: b"PNG")
 

@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
 PROJECT = Path(rakuten_assets.__file__).parents[1]
 TRAIN_ROWS, TEST_ROWS = 81, 20
 PUBLISHED = [
+    "evaluation_efficientnet_b0",
+    "evaluation_efficientnet_lite0",
     "index.parquet",
     "integrity_report",
     "manifest.json",

@@ -1,0 +1,105 @@
+"""The evaluation in the graph: what a run leaves, what its checks say, and that a fit is made once."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rakuten_assets.dataset.contract import LABEL_COLUMN
+from rakuten_assets.evaluation.heads.storing import load_head
+from rakuten_assets_tests.defs.conftest import TEST_ROWS, TRAIN_ROWS, Project
+
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+FAMILY = "efficientnet_b0"
+
+
+def test_a_run_leaves_a_report_a_submission_and_suspects(finished: Project) -> None:
+    folder = finished.storage / "outputs" / f"evaluation_{FAMILY}"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "classes.csv",
+        "report.html",
+        "summary.json",
+        "suspect_labels.csv",
+        "test_predictions.csv",
+        "test_predictions.parquet",
+    ]
+    lines = (folder / "test_predictions.csv").read_text().splitlines()
+    assert lines[0] == f",{LABEL_COLUMN}"
+    submitted = [int(line.split(",")[0]) for line in lines[1:]]
+    probabilities = pd.read_parquet(folder / "test_predictions.parquet")
+    assert submitted == probabilities["index"].tolist()
+    assert len(submitted) == TEST_ROWS
+    classes = probabilities.columns[3:]
+    np.testing.assert_allclose(probabilities[classes].sum(axis=1), 1, atol=1e-5)
+    assert [int(line.split(",")[1]) for line in lines[1:]] == probabilities[LABEL_COLUMN].tolist()
+
+
+def test_quarantined_test_rows_are_predicted_by_the_prior(finished: Project) -> None:
+    head = load_head(finished.storage / "assets" / FAMILY / "head")
+    folder = finished.storage / "outputs" / f"evaluation_{FAMILY}"
+    table = pd.read_parquet(folder / "test_predictions.parquet")
+    valid = np.load(finished.storage / "outputs" / "test_valid.npy")
+    assert (table["quarantined"].to_numpy() == ~valid).all()
+    for row in table.loc[table["quarantined"], [str(code) for code in head.codes]].to_numpy():
+        np.testing.assert_allclose(row, head.prior, atol=1e-6)
+
+
+def test_no_duplicate_is_on_both_sides_of_the_grouped_split(finished: Project) -> None:
+    groups = pd.read_parquet(finished.storage / "assets" / "duplicate_groups" / "duplicate_groups.parquet")
+    train = groups[groups["split"] == "train"].sort_values("row")["near_group"].to_numpy()
+    sides = {
+        name: np.load(finished.storage / "assets" / name / f"{name}.npy")
+        for name in ("random_split", "grouped_split")
+    }
+    assert not set(train[sides["grouped_split"]]) & set(train[~sides["grouped_split"]])
+    assert sides["grouped_split"].sum() == sides["random_split"].sum() == -(-TRAIN_ROWS // 5)
+
+
+def test_features_that_mean_nothing_warn_and_fail_no_run(done: Project) -> None:
+    result = done.run("validation_report")
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert check.check_name == "above_majority"
+    assert "mean nothing" in (check.description or "")
+    (event,) = result.asset_materializations_for_node(f"{FAMILY}__validation_report")
+    assert "SEEDED" in str(event.metadata["weights"].value)
+    assert "grouped split" in str(event.metadata["scores"].value)
+
+
+def test_reports_are_made_of_stored_predictions_without_a_fit(
+    done: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(*_: object, **__: object) -> None:
+        raise AssertionError("a head was fitted")
+
+    folder = done.storage / "outputs" / f"evaluation_{FAMILY}"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr("rakuten_assets.evaluation.heads.logistic.fit_logistic", fitted)
+    monkeypatch.setattr("rakuten_assets.evaluation.held_out.fit_logistic", fitted)
+    assert done.run("validation_report", "suspect_labels", "test_predictions").success
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_head_whose_description_was_changed_is_refused(done: Project) -> None:
+    path = done.storage / "assets" / FAMILY / "head" / "head.json"
+    described = json.loads(path.read_text())
+    path.write_text(json.dumps({**described, "temperature": described["temperature"] * 2}))
+    result = done.run("test_predictions")
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    assert "its content was changed" in failure.step_failure_data.error.to_string()
+
+
+def test_every_strategy_against_imbalance_is_scored(finished: Project) -> None:
+    path = finished.storage / "assets" / FAMILY / "imbalance_comparison" / "imbalance_comparison.json"
+    names = [one["strategy"] for one in json.loads(path.read_text())["strategies"]]
+    assert names == [
+        "none",
+        "class weights",
+        "weighted sampler",
+        "focal loss",
+        "random oversampling",
+        "random undersampling",
+        "SMOTE",
+    ]
