@@ -123,7 +123,9 @@ def _head(folder: Path, content: int) -> Head:
     numbers = np.arange(12, dtype=np.float32).reshape(4, 3) + content
     standardisation = Standardisation(np.zeros(4, np.float32), np.ones(4, np.float32))
     layers = ((numbers, np.arange(3, dtype=np.float32)),)
-    return Head("logistic", standardisation, layers, np.array([10, 40, 50]), np.full(3, 1 / 3), 1.5, f"{content}")
+    return Head(
+        "logistic", standardisation, layers, np.array([10, 40, 50]), np.full(3, 1 / 3), 1.5, f"{content}"
+    )
 
 
 def _plain_head(head: Head) -> Any:

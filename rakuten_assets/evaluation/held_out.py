@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -158,16 +159,15 @@ def held_out_table(found: Mapping[str, HeldOut], codes: npt.ArrayLike) -> pd.Dat
     for evaluation in EVALUATIONS:
         one = found[evaluation]
         part = pd.DataFrame(one.probabilities.astype(np.float32), columns=names)
-        for place, (name, values) in enumerate(
-            {
-                "evaluation": evaluation,
-                "row": one.rows,
-                "fold": one.folds,
-                "valid": one.valid,
-                "penalty": one.penalty,
-                "temperature": one.temperature,
-            }.items()
-        ):
+        about: dict[str, Any] = {
+            "evaluation": evaluation,
+            "row": one.rows,
+            "fold": one.folds,
+            "valid": one.valid,
+            "penalty": one.penalty,
+            "temperature": one.temperature,
+        }
+        for place, (name, values) in enumerate(about.items()):
             part.insert(place, name, values)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

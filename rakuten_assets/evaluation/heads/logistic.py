@@ -57,7 +57,8 @@ def fit_logistic(
         CatalogError: for arrays that do not fit together, or fewer than two classes or groups.
     """
     given = training_rows(features, labels, groups, valid, codes, seed)
-    penalty, losses, temperature = float(penalties[0]), {}, 1.0
+    penalty, temperature = float(penalties[0]), 1.0
+    losses: dict[float, float] = {}
     if len(penalties) > 1:
         penalty, losses, temperature = _chosen_penalty(given, penalties, class_weights, log)
     standardisation = fit_standardisation(given.features, given.rows)
