@@ -209,7 +209,7 @@ def reliability_png(
         raise ValueError(
             f"{len(curves)} curves in one chart; at most {len(style.SERIES_COLOURS)} are legible"
         )
-    reading = "below the diagonal the head is too sure; a dot is as large as its bin has predictions"
+    reading = "below the diagonal: too sure; a dot grows with its predictions"
     figure, axes = style.new_chart(
         6.4, 6.0, title, f"{subtitle}; {reading}" if subtitle else reading, rules=""
     )

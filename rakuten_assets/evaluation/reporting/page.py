@@ -108,7 +108,7 @@ def _range(score: Interval) -> str:
 def _rows_of_classes(report: ValidationReport) -> list[dict[str, Any]]:
     grouped, customary = report.honest.classes, report.evaluations[RANDOM].classes
     rows: list[dict[str, Any]] = [
-        {**{str(name): value for name, value in row.items()}, "customary_f1": other}
+        {**{str(key): value for key, value in row.items()}, "customary_f1": other}
         for row, other in zip(grouped.to_dict(orient="records"), customary["f1"].tolist(), strict=True)
     ]
     return sorted(rows, key=lambda row: (row["f1"], row["code"]))

@@ -49,8 +49,8 @@ def suspects_table(
 def suspects_sheet(suspects: pd.DataFrame, rows: pd.DataFrame, paths: Sequence[Path | UPath]) -> Sheet:
     """Pictures of the first suspects: what the label says, and what the picture suggests."""
     tiles = []
-    shown = suspects.head(_SHOWN)
-    columns = (shown[name].tolist() for name in ("row", "code", "suggested", "suggested_probability"))
-    for row, code, suggested, probability in zip(*columns, strict=True):
+    first = suspects.head(_SHOWN)
+    shown = (first[name].tolist() for name in ("row", "code", "suggested", "suggested_probability"))
+    for row, code, suggested, probability in zip(*shown, strict=True):
         tiles.append((tile_of(rows, paths, row, f"{code}, or {suggested} ({probability:.0%})?"),))
     return Sheet("suspects", "suspect labels", len(suspects), tuple(tiles))
