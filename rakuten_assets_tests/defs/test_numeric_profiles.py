@@ -23,6 +23,8 @@ from rakuten_assets.storage import Storage
 from rakuten_assets_tests.defs.conftest import Project, failure_of, no_charts
 from rakuten_assets_tests.extraction.fake_engine import FakeEngine, install
 
+pytestmark = pytest.mark.slow
+
 NAME = "efficientnet_lite0"
 FEATURES = ("train_features", "test_features")
 MERGED = ("train_feature_matrix", "test_feature_matrix", "metadata")
