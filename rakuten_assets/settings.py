@@ -152,6 +152,11 @@ class Settings(BaseSettings):
         description="Difference between train and test in brightness, contrast, file size..., in standard "
         "deviations, that raises a warning.",
     )
+    suspect_warn: Share = Field(
+        0.25,
+        description="Share of train rows whose label their picture contradicts that raises a warning; a weak head "
+        "suspects much.",
+    )
 
     @field_validator("data_dir", "storage", mode="before")
     @classmethod

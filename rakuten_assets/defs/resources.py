@@ -40,6 +40,7 @@ AT_LAUNCH = (
     "twin_warn",
     "odd_warn",
     "drift_warn",
+    "suspect_warn",
 )
 """Settings that a single run may change: they decide how fast it is, what is refused and what a check lets pass. The
 others decide what the graph is, where it lies and what its versions mean."""

@@ -16,8 +16,6 @@ from rakuten_assets.evaluation.reporting.contents import ValidationReport
 from rakuten_assets.evaluation.splits import SplitDescription
 from rakuten_assets.verdicts import Verdict
 
-SUSPECT_WARN = 0.25
-"""Share of train rows whose label is suspect that raises a warning; a weak head suspects much."""
 DEAD_WARN = 0.1
 """Share of dimensions that are dead or constant that raises a warning."""
 
@@ -106,15 +104,15 @@ def above_majority(report: ValidationReport) -> Verdict:
     )
 
 
-def suspect_share(suspects: pd.DataFrame, rows: int) -> Verdict:
+def suspect_share(suspects: pd.DataFrame, rows: int, warn: float) -> Verdict:
     """Not too many labels are suspect."""
     share = len(suspects) / max(rows, 1)
     return Verdict(
         "suspect_share",
-        share <= SUSPECT_WARN,
+        share <= warn,
         f"{len(suspects):,} of {rows:,} labels are suspect ({share:.1%}); {int(suspects['known_conflict'].sum()):,} of "
         "them are known conflicts",
-        {"share": share, "limit": SUSPECT_WARN},
+        {"share": share, "limit": warn},
         severity="warning",
     )
 

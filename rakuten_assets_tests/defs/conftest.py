@@ -163,7 +163,8 @@ class Project:
     ) -> None:
         # The catalogue is full of faults: without this every check that looks for them would warn.
         generous = {
-            f"{name}_warn": 1.0 for name in ("blank", "duplicate", "conflict", "twin", "odd", "drift")
+            f"{name}_warn": 1.0
+            for name in ("blank", "duplicate", "conflict", "twin", "odd", "drift", "suspect")
         }
         options: dict[str, Any] = {
             **generous,

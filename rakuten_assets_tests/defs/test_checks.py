@@ -32,7 +32,9 @@ def test_every_check_of_a_run_over_a_range_is_recorded_by_shard(finished: Projec
         asset = spec.asset_key.to_user_string()
         expected = KEYS if asset in BY_SHARD else [None]
         found = _executions(finished, asset, spec.name)
-        assert found == {partition: ["SUCCEEDED"] for partition in expected}, spec.key
+        # The stand-in's rows know nothing of classes: a head on them does not beat the largest one.
+        outcome = "FAILED" if spec.name == "above_majority" else "SUCCEEDED"
+        assert found == {partition: [outcome] for partition in expected}, spec.key
 
 
 def test_evaluations_point_at_their_shards_materialization(finished: Project) -> None:

@@ -155,9 +155,9 @@ def test_splits_and_predictions_are_held_to_what_they_promise() -> None:
 
 def test_many_suspects_warn_and_stop_nothing() -> None:
     suspects = pd.DataFrame({"known_conflict": [True] * 30})
-    verdict = verdicts.suspect_share(suspects, 100)
+    verdict = verdicts.suspect_share(suspects, 100, 0.25)
     assert (verdict.passed, verdict.stops) == (False, False)
-    assert verdicts.suspect_share(suspects, 1000).passed
+    assert verdicts.suspect_share(suspects, 1000, 0.25).passed
 
 
 def test_the_page_is_whole_without_a_network_and_says_both_scores(report: ValidationReport) -> None:

@@ -143,7 +143,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
             },
             data_version=dg.DataVersion(sha256_of_bytes(content)),
         )
-        yield from publish(context, result, [suspect_share(found, len(train_labels))])
+        yield from publish(context, result, [suspect_share(found, len(train_labels), settings.suspect_warn)])
 
     @stage_asset(
         "evaluation",
