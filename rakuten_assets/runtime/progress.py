@@ -24,6 +24,20 @@ def unfinished(log: Callable[[str], None]) -> Callable[[str], None]:
     return passed_on
 
 
+def paced(log: Callable[[str], None]) -> Callable[[str], None]:
+    """A log for work in steps of unequal length: it passes a line on every 15 seconds, so that short work is silent."""
+    last = time.monotonic()
+
+    def passed_on(line: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES_IN_A_LOG:
+            last = now
+            log(line)
+
+    return passed_on
+
+
 class Progress:
     """Counts finished items and says how it goes; safe to call from one thread at a time.
 

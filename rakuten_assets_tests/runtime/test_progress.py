@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rakuten_assets.runtime import progress
-from rakuten_assets.runtime.progress import Progress, unfinished
+from rakuten_assets.runtime.progress import Progress, paced, unfinished
 
 
 class Clock:
@@ -128,3 +128,12 @@ def test_the_closing_line_of_finished_work_says_what_became_of_it(clock: Clock) 
         "features: 10 of 20 images, 5 images/s, 2.0 s left",
         "features: 20 of 20 images, 10 images/s, 2.0 s; 18 computed, 2 reused",
     ]
+
+
+def test_a_paced_log_passes_a_line_on_every_fifteen_seconds(clock: Clock) -> None:
+    lines: list[str] = []
+    log = paced(lines.append)
+    for second in range(40):
+        log(f"step {second}")
+        clock.now += 1
+    assert lines == ["step 15", "step 30"]

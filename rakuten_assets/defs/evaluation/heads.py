@@ -19,6 +19,7 @@ from rakuten_assets.evaluation.predictions import predict_test, probability_tabl
 from rakuten_assets.extraction.metadata import fingerprint_digest
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.features import FeatureArray
+from rakuten_assets.runtime.progress import paced
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
 from rakuten_assets.storage.tables import write_table
@@ -66,7 +67,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
             train_feature_matrix.valid,
             {held_out.RANDOM: random_split, held_out.GROUPED: grouped_split},
             codes,
-            log=context.log.info,
+            log=paced(context.log.info),
         )
         value = held_out.held_out_table(found, codes)
         result = dg.MaterializeResult(

@@ -23,6 +23,7 @@ from rakuten_assets.extraction.metadata import weights_note, weights_sha256
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.pages.spreadsheet import csv_bytes
+from rakuten_assets.runtime.progress import paced
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
@@ -182,7 +183,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
             test_groups=groups_of(duplicate_groups, "test"),
             test_valid=test_feature_matrix.valid,
             head=head,
-            log=context.log.info,
+            log=paced(context.log.info),
         )
         value = quality_document(quality)
         result = dg.MaterializeResult(
@@ -227,7 +228,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
             train_groups(duplicate_groups),
             train_feature_matrix.valid,
             validation=grouped_split,
-            log=context.log.info,
+            log=paced(context.log.info),
         )
         value: dict[str, object] = {"strategies": [comparison.outcome_document(one) for one in outcomes]}
         result = dg.MaterializeResult(
