@@ -81,8 +81,10 @@ class Progress:
         return time.monotonic() - self._started
 
     def leave_out(self, seconds: float) -> None:
-        """Take time that went into something else, as the conversion of a model, out of the rate."""
+        """Take time that went into something else, as the conversion of a model, out of the rate, and of the
+        time since the last line."""
         self._started += seconds
+        self._last_line += seconds
 
     def advance(self, count: int = 1) -> None:
         """Count `count` more items as finished."""

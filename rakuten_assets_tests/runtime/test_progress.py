@@ -137,3 +137,15 @@ def test_a_paced_log_passes_a_line_on_every_fifteen_seconds(clock: Clock) -> Non
         log(f"step {second}")
         clock.now += 1
     assert lines == ["step 15", "step 30"]
+
+
+def test_time_that_is_left_out_calls_for_no_line(clock: Clock) -> None:
+    lines: list[str] = []
+    with Progress("features", 20, log=lines.append) as bar:
+        clock.now += 40
+        bar.leave_out(39)
+        bar.advance(10)
+        assert lines == []
+        clock.now += 1
+        bar.advance(10)
+    assert lines == ["features: 20 of 20 images, 10 images/s, 2.0 s"]
