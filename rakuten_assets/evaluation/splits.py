@@ -215,7 +215,8 @@ def _fold_quotas(counts: Ints, folds: int) -> Ints:
 def _cover(part: Ints, classes: Ints, groups: npt.ArrayLike, seed: int, parts: int) -> Ints:
     """Move a group into each part that lacks a class, where another part keeps one of that class.
 
-    Only small or heavily duplicated classes need it. The smallest group that leaves no hole behind moves.
+    Only small or heavily duplicated classes need it. The smallest group that leaves no hole behind moves. No part is
+    empty where there are as many groups as parts.
     """
     ids, group_of = np.unique(np.asarray(groups), return_inverse=True)
     group_of = group_of.reshape(-1)
@@ -224,11 +225,21 @@ def _cover(part: Ints, classes: Ints, groups: npt.ArrayLike, seed: int, parts: i
     part_of_group[group_of] = part
     held = np.zeros((parts, int(classes.max()) + 1), dtype=np.int64)
     np.add.at(held, (part_of_group[pairs[:, 0]], pairs[:, 1]), 1)
-    holes = np.argwhere(held == 0)
-    if not len(holes):
+    if held.all():
         return part
     sizes, keys = np.bincount(group_of), hashed(ids.astype(str) if ids.dtype == object else ids, seed)
-    for place, code in holes:
+    for place in np.flatnonzero(~held.any(axis=1)):
+        # A part of nothing is worse than one that lacks a class: the part with the most groups gives one away.
+        own_groups = np.bincount(part_of_group, minlength=parts)
+        if own_groups.max() < 2:
+            break
+        rich = np.flatnonzero(part_of_group == np.argmax(own_groups))
+        group = rich[np.lexsort((keys[rich], sizes[rich]))[0]]
+        own = pairs[pairs[:, 0] == group, 1]
+        held[part_of_group[group], own] -= 1
+        held[place, own] += 1
+        part_of_group[group] = place
+    for place, code in np.argwhere(held == 0):
         having = pairs[pairs[:, 1] == code, 0]
         for group in having[np.lexsort((keys[having], sizes[having]))]:
             source = part_of_group[group]

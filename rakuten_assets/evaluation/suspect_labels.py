@@ -76,7 +76,7 @@ def suspect_labels(
 
 
 def conflicting_rows(labels: npt.ArrayLike, groups: npt.ArrayLike) -> Mask:
-    """Rows of a group whose rows have different labels: bool (n,)."""
+    """Rows of a group whose rows have different labels (or folds): bool (n,)."""
     _, group_of = np.unique(np.asarray(groups), return_inverse=True)
     pairs = np.unique(np.stack([group_of.reshape(-1), np.asarray(labels, dtype=np.int64)], axis=1), axis=0)
     several: Mask = np.bincount(pairs[:, 0])[group_of.reshape(-1)] > 1

@@ -159,7 +159,14 @@ def alike(quality: FeatureQuality) -> Verdict:
     """Test features look like train's, judged by the size of the difference."""
     moved = quality.drift
     if moved is None:
-        return Verdict("test_like_train", True, "there is no test set to compare", severity="warning")
+        rows = 0 if quality.test is None else quality.test.rows
+        return Verdict(
+            "test_like_train",
+            False,
+            f"not compared: two different pictures of each split with features are needed; train has "
+            f"{quality.train.rows:,} rows with features, test {rows:,}",
+            severity="warning",
+        )
     return Verdict(
         "test_like_train",
         moved.verdict != "large",

@@ -47,9 +47,7 @@ def resample(
         # A class of one row has no neighbour: it is drawn twice first, and interpolates to itself.
         alone = np.flatnonzero(np.isin(classes, np.flatnonzero(counts == 1)))
         values, classes = np.concatenate([values, values[alone]]), np.concatenate([classes, classes[alone]])
-        smallest = np.bincount(classes)
-        neighbours = min(NEIGHBOURS, int(smallest[smallest > 0].min()) - 1)
-        return _smote(values, classes, neighbours, seed)
+        return _smote(values, classes, seed)
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
 
@@ -58,8 +56,21 @@ def resample(
     return np.ascontiguousarray(more, dtype=np.float32), np.asarray(of, dtype=np.int64)
 
 
-def _smote(values: Floats, classes: Ints, neighbours: int, seed: int) -> tuple[Floats, Ints]:
+def _smote(values: Floats, classes: Ints, seed: int) -> tuple[Floats, Ints]:
     from imblearn.over_sampling import SMOTE
 
-    more, of = SMOTE(random_state=seed, k_neighbors=neighbours).fit_resample(values, classes)
-    return np.ascontiguousarray(more, dtype=np.float32), np.asarray(of, dtype=np.int64)
+    counts = np.bincount(classes)
+    neighbours = np.minimum(NEIGHBOURS, counts - 1)
+    made, labels = [values], [classes]
+    # imbalanced-learn has one number of neighbours for all classes; a tiny one would make it small for the others too.
+    for several in np.unique(neighbours[counts > 0])[::-1].tolist():
+        wanted = {
+            int(code): int(counts.max()) for code in np.flatnonzero((counts > 0) & (neighbours == several))
+        }
+        sampler = SMOTE(sampling_strategy=wanted, random_state=seed, k_neighbors=several)
+        more, of = sampler.fit_resample(values, classes)
+        made.append(more[len(values) :])
+        labels.append(of[len(values) :])
+    return np.ascontiguousarray(np.concatenate(made), dtype=np.float32), np.concatenate(labels).astype(
+        np.int64
+    )

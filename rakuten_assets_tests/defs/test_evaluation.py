@@ -8,6 +8,7 @@ import pytest
 
 from rakuten_assets.dataset.contract import LABEL_COLUMN
 from rakuten_assets.evaluation.heads.storing import load_head
+from rakuten_assets.integrity.duplicates.overlaps import conflicting
 from rakuten_assets_tests.defs.conftest import TEST_ROWS, TRAIN_ROWS, Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
@@ -56,6 +57,14 @@ def test_no_duplicate_is_on_both_sides_of_the_grouped_split(finished: Project) -
     assert sides["random_split"].sum() == -(-TRAIN_ROWS // 5)
     # Three rows a class: one of each is held back, which is more than a fifth of them.
     assert sides["grouped_split"].sum() == TRAIN_ROWS // 3
+
+
+def test_known_conflicts_are_those_of_the_integrity_report(finished: Project) -> None:
+    groups = pd.read_parquet(finished.storage / "assets" / "duplicate_groups" / "duplicate_groups.parquet")
+    train = groups[groups["split"] == "train"].reset_index(drop=True)
+    suspects = pd.read_csv(finished.storage / "outputs" / f"evaluation_{FAMILY}" / "suspect_labels.csv")
+    known = suspects.loc[suspects["known_conflict"], "row"]
+    assert sorted(known) == sorted(train.loc[conflicting(train, "pixel"), "row"])
 
 
 def test_features_that_mean_nothing_warn_and_fail_no_run(done: Project) -> None:

@@ -75,6 +75,18 @@ def test_only_the_customary_split_is_flattered_by_duplicates(report: ValidationR
     assert accuracy[RANDOM] > max(accuracy[GROUPED], accuracy[IN_FOLDS]) + 0.05
     assert report.evaluations[RANDOM].leakage > 0.5
     assert report.evaluations[GROUPED].leakage == report.evaluations[IN_FOLDS].leakage == 0
+    assert "On the grouped split there is none" in report_html(report)
+
+
+def test_groups_that_changed_since_the_split_are_seen(
+    catalogue: dict[str, Any], found: dict[str, HeldOut]
+) -> None:
+    other = np.roll(catalogue["groups"], 1)  # Another row is each one's twin.
+    stale = build_report(
+        found, catalogue["labels"], other, CODES, extractor="x", weights_note="", seeded=False, resamples=10
+    )
+    assert stale.honest.leaking > 0 < stale.evaluations[IN_FOLDS].leaking
+    assert "make the split and the predictions again" in report_html(stale)
 
 
 def test_every_row_is_predicted_once_and_survives_the_table(

@@ -130,12 +130,20 @@ def test_folds_part_no_group_and_hold_every_class(rows: list[tuple[int, int]], f
         return
     fold = grouped_folds(codes, groups, folds)
     assert fold.min() >= 0 and fold.max() < folds
+    assert len(set(fold)) == folds
     for group in np.unique(groups):
         assert len(set(fold[groups == group])) == 1
     for code in np.unique(codes):
         own = set(groups[codes == code]) - set(groups[codes != code])
         if len(own) >= folds:
             assert len(set(fold[codes == code])) == folds
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_part_is_empty_though_every_class_is_one_group(seed: int) -> None:
+    codes, groups = np.repeat(np.arange(5), 2), np.repeat([f"{seed} {n}" for n in range(5)], 2)
+    assert np.bincount(grouped_folds(codes, groups, 5)).tolist() == [2] * 5
+    assert 0 < grouped_split(codes[:4], groups[:4]).sum() < 4
 
 
 def test_without_duplicates_folds_and_classes_differ_by_one_row() -> None:

@@ -35,6 +35,17 @@ def test_smote_takes_tiny_classes(rows: int) -> None:
     assert np.isfinite(features).all()
 
 
+def test_a_tiny_class_leaves_the_others_their_neighbours() -> None:
+    pairs = np.repeat(np.arange(6) * 10.0, 2) + np.tile(
+        [0, 0.1], 6
+    )  # The nearest neighbour is a pair's other row.
+    features = np.concatenate([np.linspace(100, 200, 60), pairs, [300.0]]).astype(np.float32)[:, None]
+    more, labels = resample(features, np.repeat([0, 1, 2], [60, 12, 1]), "smote")
+    made = more[labels == 1][:, 0]
+    assert ((made % 10 > 0.2) & (made % 10 < 9.8)).any()
+    assert np.bincount(labels).tolist() == [60] * 3
+
+
 def test_one_class_stays_as_it_is() -> None:
     features, labels = resample(FEATURES[:9], np.zeros(9, np.int64), "oversampling")
     assert len(features) == len(labels) == 9

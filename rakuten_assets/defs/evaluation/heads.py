@@ -104,7 +104,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         `python -m rakuten_assets.predict` applies it to any folder of pictures.
         """
         from rakuten_assets.evaluation.heads.logistic import fit_logistic
-        from rakuten_assets.evaluation.heads.storing import head_files
+        from rakuten_assets.evaluation.heads.storing import head_version
         from rakuten_assets.evaluation.held_out import IN_FOLDS, held_out_of
         from rakuten_assets.evaluation.verdicts import head_converged
 
@@ -119,14 +119,13 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
             fingerprint=fingerprint_digest(train_feature_matrix.fingerprint),
         ).with_temperature(predicted.temperature)
         folder = storage.asset_file([prefix, "head"], None, ".json").parent
-        tensors, _ = head_files(fitted)
         result: dg.MaterializeResult[Head] = dg.MaterializeResult(
             value=fitted,
             metadata={
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 **head_metadata(fitted, str(folder)),
             },
-            data_version=dg.DataVersion(sha256_of_bytes(tensors)),
+            data_version=dg.DataVersion(head_version(fitted)),
         )
         yield from publish(context, result, [head_converged(fitted)])
 

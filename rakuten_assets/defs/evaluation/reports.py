@@ -120,7 +120,8 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         storage: dg.ResourceParam[Storage],
     ) -> Gives[pd.DataFrame]:
         """Train rows whose label their picture contradicts, by confident learning on predictions out of grouped
-        folds: no duplicate vouches for its twin. Known conflicts (one picture, several classes) come first. Published
+        folds: no duplicate vouches for its twin. Known conflicts (pictures equal to the pixel, several
+        classes) come first. Published
         as `evaluation_<extractor>/suspect_labels.csv` too.
         """
         from rakuten_assets.evaluation.held_out import IN_FOLDS, held_out_of
@@ -129,9 +130,9 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         from rakuten_assets.evaluation.verdicts import suspect_share
 
         predicted, rows = held_out_of(held_out_predictions, IN_FOLDS), train_feature_matrix.rows
-        found = suspects_table(
-            predicted, train_labels, train_groups(duplicate_groups), codes_of(label_encoder), rows
-        )
+        # Near-duplicates may differ in what tells their classes apart: a conflict is of pictures equal to the pixel.
+        same = groups_of(duplicate_groups, "train", "pixel_group")
+        found = suspects_table(predicted, train_labels, same, codes_of(label_encoder), rows)
         file = evaluation_folder(storage, spec.backbone) / SUSPECTS_FILE
         content = csv_bytes(found)
         write_bytes(file, content)

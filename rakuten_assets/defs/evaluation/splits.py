@@ -63,10 +63,10 @@ def train_groups(duplicate_groups: pd.DataFrame) -> npt.NDArray[np.str_]:
     return groups_of(duplicate_groups, "train")
 
 
-def groups_of(duplicate_groups: pd.DataFrame, split: str) -> npt.NDArray[np.str_]:
+def groups_of(duplicate_groups: pd.DataFrame, split: str, column: str = "near_group") -> npt.NDArray[np.str_]:
     """Group of each row of a split, in CSV order."""
     rows = duplicate_groups[duplicate_groups["split"] == split].sort_values("row", kind="stable")
-    found: npt.NDArray[np.str_] = rows["near_group"].to_numpy(dtype=str)
+    found: npt.NDArray[np.str_] = rows[column].to_numpy(dtype=str)
     return found
 
 

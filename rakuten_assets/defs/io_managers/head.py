@@ -9,8 +9,8 @@ from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.json import record_file
 from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
-from rakuten_assets.evaluation.heads.storing import head_files, read_head
-from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
+from rakuten_assets.evaluation.heads.storing import head_files, read_head, replaced_tensors
+from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.storage.records import read_record, write_recorded
 from rakuten_assets.units import human_bytes
 
@@ -28,8 +28,8 @@ class HeadIOManager(FileIOManager):
         if not isinstance(value, Head):
             raise StoreError(f"{file}: a Head is stored here, not a {type(value).__name__}")
         tensors, description = head_files(value)
-        write_bytes(_tensors_file(file), tensors)
-        write_recorded(file, description, record_file(file))
+        with replaced_tensors(_tensors_file(file), file, tensors):
+            write_recorded(file, description, record_file(file))
         return {
             "path": dg.MetadataValue.path(str(file)),
             "size": human_bytes(len(tensors) + len(description)),
@@ -48,7 +48,11 @@ class HeadIOManager(FileIOManager):
         digest = sha256_of_bytes(file.read_bytes())
         if recorded.get("document") != file.name or digest not in recorded.get("sha256", ()):
             raise StoreError(f"{file} does not have the sha256 recorded in {record}: its content was changed")
-        return read_head(_tensors_file(file), file)
+        tensors = _tensors_file(file)
+        try:
+            return read_head(tensors, file)
+        except FileNotFoundError:
+            raise StoreError(f"{file} is not whole: its numbers, {tensors}, are missing") from None
 
     def commit_file(self, file: UPath) -> UPath:
         return record_file(file)

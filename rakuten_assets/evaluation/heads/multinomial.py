@@ -7,7 +7,8 @@ On features with the usual spectrum this needs several times fewer evaluations t
 
 An evaluation reads the rows once, block by block, in float32. Threads take chunks of blocks and use one core each,
 which on a busy machine is several times faster than threads that wait for each other in every product; chunks are
-summed in float64 and in order, so that the number of threads does not change a bit.
+summed in float64 and in order, and small products and eigenvectors take one thread, so that the number of threads does
+not change a bit.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class MultinomialRegression:
         # Few rows are turned once; with many, turning the weights in every evaluation is cheap beside reading the rows.
         self._turned = len(labels) <= _TURNED_ROWS
         if self._turned:
-            features = np.ascontiguousarray(features @ self._vectors.astype(np.float32))
+            features = self._product(features, self._vectors.astype(np.float32))
         self._features = torch.from_numpy(features)
 
     def fit(
@@ -116,8 +117,8 @@ class MultinomialRegression:
             if self._turned:
                 loss, gradient, bias_gradient = self._loss(turned, bias)
             else:
-                loss, gradient, bias_gradient = self._loss(self._vectors @ turned, bias)
-                gradient = self._vectors.T @ gradient
+                loss, gradient, bias_gradient = self._loss(self._product(self._vectors, turned), bias)
+                gradient = self._product(self._vectors.T, gradient)
             # The eigenvectors are orthonormal: a weight is as long as its coordinates.
             loss += 0.5 * penalty * float(np.vdot(turned, turned))
             inner = (gradient + penalty * turned) * scale
@@ -126,7 +127,7 @@ class MultinomialRegression:
         turned, bias = (
             (np.zeros((size, classes)), self._start)
             if start is None
-            else (self._vectors.T @ start.weight, start.bias)
+            else (self._product(self._vectors.T, start.weight), start.bias)
         )
         first = np.concatenate([(turned / scale).ravel(), bias / bias_scale])
         found: Any = minimize(
@@ -142,7 +143,11 @@ class MultinomialRegression:
             },
         )
         turned, bias = coefficients(found.x)
-        return Coefficients(self._vectors @ turned, bias, float(found.fun), evaluations, found.status == 0)
+        weight = self._product(self._vectors, turned)
+        return Coefficients(weight, bias, float(found.fun), evaluations, found.status == 0)
+
+    def _product(self, left: Any, right: Any) -> Any:
+        return one_core_product(self._torch, left, right)
 
     def _loss(self, weight: Doubles, bias: Doubles) -> tuple[float, Doubles, Doubles]:
         torch = self._torch
@@ -200,6 +205,23 @@ def one_core_per_thread(torch: Any) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def one_core_product(torch: Any, left: Any, right: Any) -> Any:
+    """left @ right as a NumPy array, the same to the bit whatever the number of threads: on one."""
+    with one_core_per_thread(torch):
+        # Memory of torch's own lies on a boundary of 64 bytes, on which its products depend.
+        return (torch.from_numpy(left).clone() @ torch.from_numpy(right).clone()).numpy()
+
+
+def one_core_eigenvectors(torch: Any, matrix: Doubles) -> tuple[Doubles, Doubles]:
+    """Eigenvalues (d,), ascending, and eigenvectors (d, d), a column each, of a symmetric matrix: on one thread.
+
+    With several their last bits differ, and on a busy machine threads that wait for each other take ten times as long.
+    """
+    with one_core_per_thread(torch):
+        values, vectors = torch.linalg.eigh(torch.from_numpy(matrix).clone())
+    return values.numpy(), vectors.numpy()
+
+
 @contextmanager
 def _threads(chunks: int) -> Iterator[Callable[..., Iterable[Any]]]:
     """An ordered map over chunks, on as many threads as pay."""
@@ -216,12 +238,14 @@ def _spectrum(features: Floats) -> tuple[Doubles, Doubles]:
     The minimum lies in their span, since the penalty pulls every other direction to zero. With fewer rows than
     dimensions they come from the smaller matrix XX'.
     """
+    import torch
+
     rows, dimensions = features.shape
     if rows >= dimensions:
-        values, vectors = np.linalg.eigh((features.T @ features).astype(np.float64) / rows)
+        values, vectors = one_core_eigenvectors(torch, (features.T @ features).astype(np.float64) / rows)
         kept = values > values[-1] * _RANK_TOLERANCE
         return values[kept], np.ascontiguousarray(vectors[:, kept])
-    values, left = np.linalg.eigh((features @ features.T).astype(np.float64) / rows)
+    values, left = one_core_eigenvectors(torch, (features @ features.T).astype(np.float64) / rows)
     kept = values > values[-1] * _RANK_TOLERANCE
-    vectors = features.T.astype(np.float64) @ left[:, kept] / np.sqrt(values[kept] * rows)
-    return values[kept], vectors
+    turned = one_core_product(torch, features.T.astype(np.float64), np.ascontiguousarray(left[:, kept]))
+    return values[kept], turned / np.sqrt(values[kept] * rows)

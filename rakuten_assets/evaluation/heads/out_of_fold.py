@@ -33,7 +33,7 @@ class OutOfFold:
     """Predictions out of fold.
 
     Attributes:
-        logits: float32 (n, C); those of the fold's prior for invalid rows.
+        logits: float32 (n, C); for invalid rows, those whose calibrated probabilities are the fold's prior.
         folds: int64 (n,).
         temperature: that calibrates the valid rows' logits.
     """
@@ -87,4 +87,7 @@ def out_of_fold(
         if log:
             log(f"out-of-fold predictions: fold {number + 1} of {folds}")
     assert logits is not None  # There are at least two folds.
-    return OutOfFold(logits, fold, fit_temperature(logits[mask], classes[mask]))
+    temperature = fit_temperature(logits[mask], classes[mask])
+    # The prior is a share and not a guess: no temperature changes it.
+    logits[~mask] *= temperature
+    return OutOfFold(logits, fold, temperature)

@@ -1,11 +1,14 @@
 """A head on disk: `head.safetensors` with its numbers, then `head.json` with what they mean and their sha256.
 
-The JSON is written last: a head is there when its JSON is. Nothing is a pickle.
+The JSON is written last: a head is there when its JSON is. Until then the numbers of the head before stay beside
+the new ones, so that a writer that is killed loses none. Nothing is a pickle.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,8 +31,23 @@ def save_head(head: Head, folder: str | Path | UPath) -> None:
     """Write a head to a folder, over the one that is there."""
     place = UPath(folder)
     tensors, description = head_files(head)
-    write_bytes(place / TENSORS_FILE, tensors)
-    write_bytes(place / DESCRIPTION_FILE, description)
+    with replaced_tensors(place / TENSORS_FILE, place / DESCRIPTION_FILE, tensors):
+        write_bytes(place / DESCRIPTION_FILE, description)
+
+
+@contextmanager
+def replaced_tensors(tensors: UPath, path: UPath, content: bytes) -> Iterator[None]:
+    """Write the numbers; within the block write their description. Those that the old description names go after it."""
+    previous = _previous_file(tensors)
+    try:
+        old = tensors.read_bytes()
+        if json.loads(path.read_bytes())["tensors_sha256"] == sha256_of_bytes(old):
+            write_bytes(previous, old)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass  # There is no whole head to keep, or a killed writer has kept it already.
+    write_bytes(tensors, content)
+    yield
+    previous.unlink(missing_ok=True)
 
 
 def head_files(head: Head) -> tuple[bytes, bytes]:
@@ -59,6 +77,13 @@ def head_files(head: Head) -> tuple[bytes, bytes]:
     return content, text.encode()
 
 
+def head_version(head: Head) -> str:
+    """Hexadecimal digest of all that predictions depend on: the numbers, the codes, the temperature, the extractor."""
+    tensors, _ = head_files(head)
+    about = [sha256_of_bytes(tensors), head.codes.tolist(), head.temperature, head.fingerprint]
+    return sha256_of_bytes(json.dumps(about).encode())
+
+
 def load_head(folder: str | Path | UPath) -> Head:
     """Read a head.
 
@@ -79,6 +104,8 @@ def read_head(tensors: UPath, path: UPath) -> Head:
     try:
         description = json.loads(path.read_bytes())
         if description["tensors_sha256"] != sha256_of_bytes(content):
+            content = _previous_tensors(tensors)
+        if description["tensors_sha256"] != sha256_of_bytes(content):
             raise StoreError(f"{tensors} does not have the sha256 that {path.name} records; train again")
         if description["format"] != FORMAT or description["kind"] not in _KINDS:
             raise StoreError(
@@ -90,6 +117,18 @@ def read_head(tensors: UPath, path: UPath) -> Head:
         raise StoreError(
             f"{path} does not describe a head ({type(error).__name__}: {error}); train again"
         ) from None
+
+
+def _previous_file(tensors: UPath) -> UPath:
+    return tensors.with_name(f"{tensors.stem}.previous{tensors.suffix}")
+
+
+def _previous_tensors(tensors: UPath) -> bytes:
+    """Numbers that a killed writer left for the description that is there; empty if there are none."""
+    try:
+        return _previous_file(tensors).read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _head(description: dict[str, Any], tensors: dict[str, Any], path: UPath) -> Head:

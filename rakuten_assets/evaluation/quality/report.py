@@ -27,11 +27,11 @@ class FeatureQuality:
     """What is known of the features of train and test.
 
     Attributes:
-        train, test: their statistics; test is None where none were given.
+        train, test: their statistics; test is None where no valid row was given.
         agreement: mean share of a train row's nearest rows that have its label.
         chance_agreement: what it would be if labels were dealt at random.
         near_identical: int64 (pairs, 2): train rows of different pictures with the same features.
-        drift: of test against train; None where no test features were given.
+        drift: of test against train; None where one of them has fewer than two groups of valid rows.
     """
 
     train: FeatureStatistics
@@ -70,7 +70,7 @@ def feature_quality(
         pairs and telling rows are row numbers of `features` and `test_features`.
 
     Raises:
-        CatalogError: for arrays that do not fit together, or without a valid row.
+        CatalogError: for arrays that do not fit together, or without a valid row of train.
     """
     say = log or (lambda _: None)
     values, mask = checked_features(features, valid)
@@ -87,26 +87,28 @@ def feature_quality(
         say("feature quality: test against train")
         others, other_mask = checked_features(test_features, test_valid)
         other_rows = np.flatnonzero(other_mask)
-        test = feature_statistics(others, other_rows)
+        test = feature_statistics(others, other_rows) if len(other_rows) else None
         other_members = (
             # Without groups, a test row is a duplicate of nothing in train.
             np.char.add("test ", np.arange(len(others)).astype(str))
             if test_groups is None
             else checked_groups(test_groups, len(others)).astype(str)
         )
-        compared, columns = _compared(values, rows, train, head)
-        other_compared, _ = _compared(others, other_rows, train, head)
-        found = drift(
-            values[rows],
-            others[other_rows],
-            members[rows].astype(str),
-            other_members[other_rows],
-            compared,
-            other_compared,
-            columns,
-            seed=seed,
-        )
-        moved = _with_rows(found, rows, other_rows)
+        # Each fold of the domain classifier is trained on rows of both splits: that takes two groups of each.
+        if min(len(np.unique(members[rows])), len(np.unique(other_members[other_rows]))) > 1:
+            compared, columns = _compared(values, rows, train, head)
+            other_compared, _ = _compared(others, other_rows, train, head)
+            found = drift(
+                values[rows],
+                others[other_rows],
+                members[rows].astype(str),
+                other_members[other_rows],
+                compared,
+                other_compared,
+                columns,
+                seed=seed,
+            )
+            moved = _with_rows(found, rows, other_rows)
     return FeatureQuality(train, test, agreement, float(np.square(share).sum()), pairs, moved)
 
 

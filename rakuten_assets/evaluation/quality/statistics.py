@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rakuten_assets.errors import CatalogError
+from rakuten_assets.evaluation.heads.multinomial import one_core_eigenvectors
 from rakuten_assets.evaluation.inputs import BLOCK_ROWS, Doubles, Floats, Ints
 
 
@@ -45,6 +46,8 @@ def feature_statistics(features: Floats, rows: Ints) -> FeatureStatistics:
     Raises:
         CatalogError: without a row.
     """
+    import torch
+
     if not len(rows):
         raise CatalogError("features of no valid row have no statistics; look at why every row is invalid")
     dimensions = features.shape[1]
@@ -60,7 +63,7 @@ def feature_statistics(features: Floats, rows: Ints) -> FeatureStatistics:
         block = features[rows[start : start + BLOCK_ROWS]] - centre.astype(np.float32)
         covariance += block.T @ block
     covariance /= len(rows)
-    values, vectors = np.linalg.eigh(covariance)
+    values, vectors = one_core_eigenvectors(torch, covariance)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     spectrum = values / values.sum() if values.sum() else np.zeros_like(values)
     positive = spectrum[spectrum > 0]

@@ -15,7 +15,7 @@ from rakuten_assets.errors import CatalogError
 from rakuten_assets.evaluation.bootstrap import RESAMPLES, Interval, group_bootstrap, interval
 from rakuten_assets.evaluation.held_out import GROUPED, IN_FOLDS, RANDOM, HeldOut
 from rakuten_assets.evaluation.inputs import Ints
-from rakuten_assets.evaluation.leakage import SEED, leakage, leaking_rows
+from rakuten_assets.evaluation.leakage import SEED, leaking_rows
 from rakuten_assets.evaluation.metrics import (
     Reliability,
     Scores,
@@ -25,6 +25,7 @@ from rakuten_assets.evaluation.metrics import (
     most_confident_mistakes,
     reliability,
 )
+from rakuten_assets.evaluation.suspect_labels import conflicting_rows
 
 REPORT_VERSION = "1"
 TITLES = {
@@ -50,7 +51,8 @@ class EvaluationReport:
         name: "grouped", "random" or "folds".
         rows: scored rows: those with features.
         left_out: rows without features, which have no picture to predict from.
-        leaking: scored or not, validation rows with a duplicate in train; 0 by construction but for "random".
+        leaking: scored or not, rows with a duplicate among those that their head was trained on; 0 but for "random",
+            unless the groups are others than those that the predictions were made with.
         leakage: their share, 0 to 1.
         scores: interval of each of `SCORES`, over groups of duplicates.
         baseline: of saying the largest training class of every row.
@@ -202,13 +204,17 @@ def _evaluated(
     outside = np.zeros(len(labels), dtype=bool)
     outside[rows] = True
     table = class_table(true, predicted, len(codes))
-    leaks = name == RANDOM
+    leaks = (
+        conflicting_rows(predictions.folds, groups[rows])
+        if name == IN_FOLDS
+        else leaking_rows(groups, outside)[rows]
+    )
     return EvaluationReport(
         name=name,
         rows=len(scored),
         left_out=int((~valid).sum()),
-        leaking=int(leaking_rows(groups, outside).sum()) if leaks else 0,
-        leakage=leakage(groups, outside) if leaks else 0.0,
+        leaking=int(leaks.sum()),
+        leakage=float(leaks.mean()),
         scores={key: interval(draws[key]) for key in SCORES},
         # Out of folds, every row is one that some head was trained on.
         baseline=majority_baseline(labels if name == IN_FOLDS else labels[~outside], true, len(codes)),

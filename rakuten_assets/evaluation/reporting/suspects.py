@@ -27,7 +27,7 @@ def suspects_table(
     Args:
         predictions: of every train row, out of grouped folds.
         labels: int64 (n,).
-        groups: group of duplicates of each row (n,).
+        groups: group of each row (n,); rows of one show the same picture.
         codes: int64 (C,).
         rows: the train rows' sidecar, in CSV order: image_id, product_id, file.
     """

@@ -12,10 +12,14 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
+from rakuten_assets.defs.io_managers.head import HeadIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager, record_file
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
+from rakuten_assets.errors import StoreError
+from rakuten_assets.evaluation.heads.head import Head
+from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.records import record_versions
 
@@ -48,6 +52,23 @@ def _same(left: Any, right: Any) -> None:
         np.testing.assert_array_equal(left, right)
     else:
         assert left == right
+
+
+def test_a_head_without_its_numbers_is_told_by_their_name(tmp_path: Path) -> None:
+    manager = HeadIOManager(Storage(UPath(tmp_path), 4))
+    file = manager.own_file(["head"], None)
+    head = Head(
+        "logistic",
+        Standardisation(np.zeros(2, np.float32), np.ones(2, np.float32)),
+        ((np.eye(2, dtype=np.float32), np.zeros(2, np.float32)),),
+        np.array([10, 40]),
+        np.array([0.5, 0.5]),
+    )
+    manager.write(head, file)
+    assert manager.read(file).codes.tolist() == [10, 40]
+    file.with_name("head.safetensors").unlink()
+    with pytest.raises(StoreError, match=r"head\.safetensors, are missing"):
+        manager.read(file)
 
 
 CASES: dict[str, tuple[type[FileIOManager], Callable[[int], Any]]] = {

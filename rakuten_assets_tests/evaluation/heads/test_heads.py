@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+from upath import UPath
 
 from rakuten_assets.errors import CatalogError, StoreError
 from rakuten_assets.evaluation.heads.head import Head, log_loss, softmax
@@ -17,7 +20,13 @@ from rakuten_assets.evaluation.heads.mlp import fit_mlp
 from rakuten_assets.evaluation.heads.multinomial import MultinomialRegression
 from rakuten_assets.evaluation.heads.out_of_fold import out_of_fold
 from rakuten_assets.evaluation.heads.standardisation import fit_standardisation
-from rakuten_assets.evaluation.heads.storing import load_head, save_head
+from rakuten_assets.evaluation.heads.storing import (
+    head_files,
+    head_version,
+    load_head,
+    replaced_tensors,
+    save_head,
+)
 from rakuten_assets.evaluation.heads.temperature import fit_temperature
 
 CODES = np.array([10, 40, 1140, 2583])
@@ -117,6 +126,36 @@ def test_rows_out_of_fold_are_seen_by_no_head_of_theirs() -> None:
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
 
 
+def test_rows_without_features_are_predicted_by_the_prior_out_of_fold_too() -> None:
+    random = np.random.default_rng(0)
+    labels = np.where(np.arange(200) < 120, 0, random.integers(0, 3, 200))
+    features = (random.normal(size=(200, 10)) + np.eye(3, 10)[labels]).astype(np.float32)
+    valid = np.arange(200) >= 5
+    found = out_of_fold(partial(fit_logistic, penalties=(1e-3,)), features, labels, valid=valid)
+    assert found.temperature > 1.2
+    for row in range(5):
+        trained = labels[valid & (found.folds != found.folds[row])]
+        np.testing.assert_allclose(found.probabilities[row], np.bincount(trained) / len(trained), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "dimensions"), [(300, 600), (900, 500)])
+def test_the_number_of_threads_changes_no_bit(rows: int, dimensions: int) -> None:
+    features, labels = clusters(rows, dimensions)
+    weights = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            weights.append(fit_logistic(features, labels, penalties=(0.1,)).layers[0][0])
+    np.testing.assert_array_equal(*weights)
+
+
+def test_the_version_of_a_head_tells_codes_and_temperatures_apart() -> None:
+    features, labels = clusters()
+    head = fit_logistic(features, labels, codes=CODES, penalties=(0.1,))
+    others = [replace(head, codes=CODES + 1), head.with_temperature(2.0), replace(head, fingerprint="other")]
+    assert len({head_version(one) for one in (head, *others)}) == 4
+    assert head_version(head) == head_version(replace(head))
+
+
 def test_the_temperature_undoes_overconfidence() -> None:
     random = np.random.default_rng(0)
     logits = random.normal(0, 1.5, (4000, 5))
@@ -157,6 +196,20 @@ def test_a_damaged_head_is_refused(file: str, change: Any, message: str, tmp_pat
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(StoreError, match=message):
         load_head(tmp_path)
+
+
+def test_a_writer_that_is_killed_between_the_files_loses_no_head(tmp_path: Path) -> None:
+    features, labels = clusters()
+    first, second, third = (fit_logistic(features, labels, penalties=(one,)) for one in (0.1, 1.0, 3.0))
+    save_head(first, tmp_path)
+    paths = UPath(tmp_path / "head.safetensors"), UPath(tmp_path / "head.json")
+    for killed in (second, third):
+        with pytest.raises(KeyboardInterrupt), replaced_tensors(*paths, head_files(killed)[0]):
+            raise KeyboardInterrupt
+        np.testing.assert_array_equal(load_head(tmp_path).logits(features), first.logits(features))
+    save_head(second, tmp_path)
+    np.testing.assert_array_equal(load_head(tmp_path).logits(features), second.logits(features))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["head.json", "head.safetensors"]
 
 
 def test_what_does_not_fit_is_refused() -> None:

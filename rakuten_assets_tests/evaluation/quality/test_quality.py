@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from sklearn.neighbors import NearestNeighbors
 
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.evaluation.heads.logistic import fit_logistic
+from rakuten_assets.evaluation.quality.document import quality_document
 from rakuten_assets.evaluation.quality.drift import area_under_curve
 from rakuten_assets.evaluation.quality.neighbours import near_identical_pairs, neighbour_agreement
 from rakuten_assets.evaluation.quality.report import feature_quality
 from rakuten_assets.evaluation.quality.statistics import feature_statistics, principal_scores
+from rakuten_assets.evaluation.verdicts import alike
 
 ROWS = np.arange(600)
 
@@ -115,6 +118,24 @@ def test_the_whole_report_leaves_invalid_rows_out() -> None:
     assert plain.train.mean == pytest.approx(found.train.mean)
     with pytest.raises(CatalogError, match="no valid row"):
         feature_quality(features, labels, valid=np.zeros(600, bool))
+
+
+@pytest.mark.parametrize(("usable", "groups"), [(0, 40), (1, 40), (40, 1)])
+def test_too_few_test_pictures_are_told_and_stop_nothing(usable: int, groups: int) -> None:
+    features, labels = catalog()
+    found = feature_quality(
+        features,
+        labels,
+        test_features=features[:40],
+        test_groups=np.arange(40) % groups + 1000,
+        test_valid=np.arange(40) < usable,
+    )
+    assert found.drift is None
+    assert (found.test is None) == (usable == 0)
+    verdict = alike(found)
+    assert not verdict.passed and not verdict.stops
+    assert f"test {usable}" in verdict.summary
+    json.dumps(quality_document(found), allow_nan=False)
 
 
 def test_the_area_is_scikit_learns() -> None:
