@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from upath import UPath
 
 from rakuten_assets.dataset.contract import LABEL_COLUMN
+from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.evaluation.heads.storing import load_head
-from rakuten_assets.integrity.duplicates.overlaps import conflicting
+from rakuten_assets.storage import Storage
 from rakuten_assets_tests.defs.conftest import TEST_ROWS, TRAIN_ROWS, Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
@@ -59,12 +61,25 @@ def test_no_duplicate_is_on_both_sides_of_the_grouped_split(finished: Project) -
     assert sides["grouped_split"].sum() == TRAIN_ROWS // 3
 
 
-def test_known_conflicts_are_those_of_the_integrity_report(finished: Project) -> None:
-    groups = pd.read_parquet(finished.storage / "assets" / "duplicate_groups" / "duplicate_groups.parquet")
-    train = groups[groups["split"] == "train"].reset_index(drop=True)
-    suspects = pd.read_csv(finished.storage / "outputs" / f"evaluation_{FAMILY}" / "suspect_labels.csv")
+def test_a_near_duplicate_of_another_class_is_no_known_conflict(done: Project) -> None:
+    path = done.storage / "assets" / "duplicate_groups" / "duplicate_groups.parquet"
+    manager = ParquetIOManager(Storage(UPath(done.storage), done.settings.shards))
+    groups = manager.read(UPath(path))
+    labels = np.load(done.storage / "assets" / "train_labels" / "train_labels.npy")
+    train = groups.index[groups["split"] == "train"]
+    groups.loc[train, ["pixel_group", "near_group"]] = [
+        [f"row {row}"] * 2 for row in groups.loc[train, "row"]
+    ]
+    # Two pairs, each of two classes: one of equal pictures, one of alike ones.
+    one, other = (train[labels[groups.loc[train, "row"]] == label] for label in (0, 1))
+    equal, alike = [one[0], other[0]], [one[1], other[1]]
+    groups.loc[equal, ["pixel_group", "near_group"]] = "equal"
+    groups.loc[alike, "near_group"] = "alike"
+    manager.write(groups, UPath(path))
+    assert done.run("suspect_labels").success
+    suspects = pd.read_csv(done.storage / "outputs" / f"evaluation_{FAMILY}" / "suspect_labels.csv")
     known = suspects.loc[suspects["known_conflict"], "row"]
-    assert sorted(known) == sorted(train.loc[conflicting(train, "pixel"), "row"])
+    assert sorted(known) == sorted(groups.loc[equal, "row"])
 
 
 def test_features_that_mean_nothing_warn_and_fail_no_run(done: Project) -> None:

@@ -22,13 +22,21 @@ CODES = np.array([10, 40, 1140, 2583])
 PRIOR = np.array([0.1, 0.2, 0.3, 0.4])
 
 
+class Opener:
+    """Stands in for `Extractor`, which is opened by a class method."""
+
+    @staticmethod
+    def open(settings: Settings, backbone: str, log: object = None) -> FakeExtractor:
+        return FakeExtractor(settings, backbone)
+
+
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A storage with a head for the stand-in's features."""
     for name in variable_names():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rakuten_assets.extraction.pipeline.Extractor", FakeExtractor)
+    monkeypatch.setattr("rakuten_assets.extraction.pipeline.Extractor", Opener)
     storage = tmp_path / "storage"
     digest = fake_fingerprint(Settings(storage=UPath(storage))).digest
     weight = np.random.default_rng(0).normal(size=(DIM, 4)).astype(np.float32) / 100
