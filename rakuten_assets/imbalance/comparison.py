@@ -123,7 +123,8 @@ def imbalance_comparison(
         )
     if not len(train) or not len(scored):
         raise CatalogError(
-            f"there are {len(train):,} valid training rows and {len(scored):,} validation rows"
+            f"there are {len(train):,} valid training rows and {len(scored):,} valid validation rows; a score takes "
+            "both. Look at why the others have no features, or split again"
         )
     counts = np.bincount(classes[train], minlength=num_classes)
     there = np.flatnonzero(counts)
