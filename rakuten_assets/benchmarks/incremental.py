@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from rakuten_assets.benchmarks.measuring.graph import Run, Workplace, throughput_by_tenth
+from rakuten_assets.benchmarks.measuring.graph import PIPELINE, Run, Workplace, throughput_by_tenth
 from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.units import human_duration
 
@@ -55,7 +55,7 @@ def measure(workplace: Workplace, images: int, shares: Sequence[float]) -> list[
         },
     ]
     for share in shares:
-        for what, selection in (("all shards", SHARDED), ("whole graph", "*")):
+        for what, selection in (("all shards", SHARDED), ("whole graph", PIPELINE)):
             changed = turn_images(train, share)
             run = workplace.materialize(selection)
             rows.append(

@@ -6,6 +6,9 @@ on it worthless.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -52,8 +55,17 @@ def resample(
     from imblearn.under_sampling import RandomUnderSampler
 
     sampler = {"oversampling": RandomOverSampler, "undersampling": RandomUnderSampler}[method]
-    more, of = sampler(random_state=seed).fit_resample(values, classes)
+    with _targets_are_classes():
+        more, of = sampler(random_state=seed).fit_resample(values, classes)
     return np.ascontiguousarray(more, dtype=np.float32), np.asarray(of, dtype=np.int64)
+
+
+@contextmanager
+def _targets_are_classes() -> Iterator[None]:
+    """On few rows scikit-learn asks whether the labels are a regression's targets. They are classes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
+        yield
 
 
 def _smote(values: Floats, classes: Ints, seed: int) -> tuple[Floats, Ints]:
@@ -68,7 +80,8 @@ def _smote(values: Floats, classes: Ints, seed: int) -> tuple[Floats, Ints]:
             int(code): int(counts.max()) for code in np.flatnonzero((counts > 0) & (neighbours == several))
         }
         sampler = SMOTE(sampling_strategy=wanted, random_state=seed, k_neighbors=several)
-        more, of = sampler.fit_resample(values, classes)
+        with _targets_are_classes():
+            more, of = sampler.fit_resample(values, classes)
         made.append(more[len(values) :])
         labels.append(of[len(values) :])
     return np.ascontiguousarray(np.concatenate(made), dtype=np.float32), np.concatenate(labels).astype(

@@ -25,6 +25,14 @@ def _executions(project: Project, asset: str, check: str) -> dict[str | None, li
     return found
 
 
+WARNS_HERE = {
+    # The stand-in's rows know nothing of classes: a head on them does not beat the largest one.
+    ("efficientnet_b0/validation_report", "above_majority"),
+    # Of three rows a class, the customary split leaves some class without any on one side.
+    ("random_split", "every_class_on_both_sides"),
+}
+
+
 def test_every_check_of_a_run_over_a_range_is_recorded_by_shard(finished: Project) -> None:
     specs = [spec for asset in finished.defs.resolve_asset_graph().assets_defs for spec in asset.check_specs]
     assert len(specs) >= 20
@@ -32,8 +40,7 @@ def test_every_check_of_a_run_over_a_range_is_recorded_by_shard(finished: Projec
         asset = spec.asset_key.to_user_string()
         expected = KEYS if asset in BY_SHARD else [None]
         found = _executions(finished, asset, spec.name)
-        # The stand-in's rows know nothing of classes: a head on them does not beat the largest one.
-        outcome = "FAILED" if spec.name == "above_majority" else "SUCCEEDED"
+        outcome = "FAILED" if (asset, spec.name) in WARNS_HERE else "SUCCEEDED"
         assert found == {partition: [outcome] for partition in expected}, spec.key
 
 

@@ -1,6 +1,5 @@
 """The commands of the README, as a user types them: real processes, the real extractor, a tiny catalogue."""
 
-import json
 import os
 import re
 import shutil
@@ -11,13 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import rakuten_assets
 
-# In one process: one first run for all.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 PROJECT = Path(rakuten_assets.__file__).parents[1]
 TRAIN_ROWS, TEST_ROWS = 81, 20
@@ -288,52 +285,6 @@ def test_a_second_run_gives_the_same_bytes_and_computes_nothing(done: Terminal) 
     for name in ("efficientnet_b0", "efficientnet_lite0"):
         for split in ("train", "test"):
             assert re.search(rf"{name}, {split} features: .*; 0 computed, ", printed)
-
-
-def test_unchanged_shards_made_again_leave_nothing_unsynced_in_the_interface(done: Terminal) -> None:
-    done.everything()
-    assert _unsynced(done) == []
-    done.materialize("image_scan,efficientnet_b0/train_features", "--partition-range", "00...01")
-    done.materialize("image_scan", "--partition", "01")
-    assert _unsynced(done) == []
-    (catalog,) = (done.storage / "synthetic").iterdir()
-    scan = pd.read_parquet(done.storage / "assets" / "image_scan" / "01.parquet")
-    good = scan[(scan["status"] == "ok") & (scan["reason"] == "") & (scan["split"] == "test")]
-    with (catalog / "images" / good["file"].iloc[0]).open("ab") as file:
-        file.write(b"more")
-    mine = Terminal(done.folder, 2, {"RAKUTEN_DATA_DIR": str(catalog), "RAKUTEN_WEIGHTS": "seeded"})
-    mine.materialize("image_scan", "--partition-range", "00...01")
-    by_shard = [place for place in _unsynced(done) if place[1] is not None]
-    families = ("efficientnet_b0", "efficientnet_lite0")
-    assert by_shard == [
-        (f"{name}/{split}_features", "01") for name in families for split in ("test", "train")
-    ]
-
-
-def _unsynced(terminal: Terminal) -> list[tuple[str, str | None]]:
-    """What the interface's own query calls stale: assets, and shards of those that have some."""
-    families = ("efficientnet_b0", "efficientnet_lite0")
-    keys = [
-        ["image_scan"],
-        *([name, f"{split}_features"] for name in families for split in ("train", "test")),
-    ]
-    shards = ", ".join(f"{{path: {json.dumps(key)}}}" for key in keys)
-    query = (
-        "{ whole: assetNodes { assetKey { path } staleStatus } "
-        f"by_shard: assetNodes(assetKeys: [{shards}]) {{ assetKey {{ path }} partitionKeys staleStatusByPartition }} }}"
-    )
-    printed = terminal.run("dagster-graphql", "-m", "rakuten_assets.definitions", "-t", query)
-    (answer,) = (line for line in printed.splitlines() if line.startswith('{"data"'))
-    data = json.loads(answer)["data"]
-    assert len(data["whole"]) >= 15
-    found: list[tuple[str, str | None]] = [
-        ("/".join(node["assetKey"]["path"]), None) for node in data["whole"] if node["staleStatus"] == "STALE"
-    ]
-    for node in data["by_shard"]:
-        statuses = zip(node["partitionKeys"], node["staleStatusByPartition"], strict=True)
-        assert len(node["partitionKeys"]) == terminal.shards
-        found += [("/".join(node["assetKey"]["path"]), key) for key, status in statuses if status == "STALE"]
-    return sorted(found, key=str)
 
 
 def test_three_shards_computed_anew_give_the_bytes_of_two(

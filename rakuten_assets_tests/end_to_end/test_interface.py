@@ -28,7 +28,7 @@ from rakuten_assets_tests.end_to_end.browser import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("interface")]
+pytestmark = pytest.mark.slow
 
 SHIPPED_CONFIGURATION = Path(__file__).parents[2] / ".dagster" / "dagster.yaml"
 
