@@ -148,7 +148,7 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     assert (tmp_path / "real" / "outputs" / "metadata.json").is_file()

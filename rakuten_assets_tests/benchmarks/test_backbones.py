@@ -64,7 +64,7 @@ def test_a_backbone_is_measured_in_processes_of_its_own(tmp_path: Path) -> None:
         "efficientnet_lite0",
     ]
     options = ["--n", "4", "--without-torch", "--json", str(tmp_path / "rows.json")]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     (found,) = json.loads((tmp_path / "rows.json").read_text())
     assert (found["backbone"], found["feature_dim"], found["top1"], found["side"]) == (

@@ -36,7 +36,7 @@ EXTRACTION_KEYS = {
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rakuten_assets.benchmarks", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.mark.slow

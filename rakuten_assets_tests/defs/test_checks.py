@@ -28,20 +28,26 @@ def _executions(project: Project, asset: str, check: str) -> dict[str | None, li
 WARNS_HERE = {
     # The stand-in's rows know nothing of classes: a head on them does not beat the largest one.
     ("efficientnet_b0/validation_report", "above_majority"),
-    # Of three rows a class, the customary split leaves some class without any on one side.
+    # Of three rows a class, and images quarantined, some class has none on one side.
     ("random_split", "every_class_on_both_sides"),
+    ("grouped_split", "every_class_on_both_sides"),
 }
+"""What the tiny catalogue cannot pass."""
 
 
 def test_every_check_of_a_run_over_a_range_is_recorded_by_shard(finished: Project) -> None:
     specs = [spec for asset in finished.defs.resolve_asset_graph().assets_defs for spec in asset.check_specs]
     assert len(specs) >= 20
+    warned = set()
     for spec in specs:
         asset = spec.asset_key.to_user_string()
         expected = KEYS if asset in BY_SHARD else [None]
         found = _executions(finished, asset, spec.name)
-        outcome = "FAILED" if (asset, spec.name) in WARNS_HERE else "SUCCEEDED"
-        assert found == {partition: [outcome] for partition in expected}, spec.key
+        if found == {partition: ["FAILED"] for partition in expected}:
+            warned.add((asset, spec.name))
+        else:
+            assert found == {partition: ["SUCCEEDED"] for partition in expected}, spec.key
+    assert warned == WARNS_HERE
 
 
 def test_evaluations_point_at_their_shards_materialization(finished: Project) -> None:

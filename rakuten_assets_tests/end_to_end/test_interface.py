@@ -65,7 +65,7 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
             cwd=folder,
             check=True,
             capture_output=True,
-            timeout=300,
+            timeout=1200,
         )
 
     materialize("--select", "x_train,y_train,x_test,image_manifest")
