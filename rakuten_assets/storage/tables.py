@@ -95,7 +95,8 @@ def _parquet(frame: pd.DataFrame, name: str) -> memoryview:
         pq.write_table(pa.Table.from_pandas(frame), content, compression="zstd", write_page_checksum=True)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise StoreError(f"{name}: the table cannot be written as parquet: {error}") from None
-    return content.getbuffer()
+    # No view of the buffer: one that outlives it is an error at garbage collection.
+    return memoryview(content.getvalue())
 
 
 def _sealed(content: memoryview, what: str) -> tuple[memoryview, bytes, memoryview]:
