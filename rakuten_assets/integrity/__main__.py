@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rakuten_assets.errors import RakutenAssetsError
-from rakuten_assets.integrity import terminal
 from rakuten_assets.runtime.console import run_command
 
 if TYPE_CHECKING:
@@ -38,22 +37,19 @@ _MOST_OMISSIONS_SAID = 8
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    terminal.prepare()
     given = _parser().parse_args(arguments)
     try:
         return _run(given)
     except KeyboardInterrupt:
-        terminal.warn("interrupted; no report was written")
+        _warn("interrupted; no report was written")
         return _INTERRUPTED
     except MemoryError:
-        terminal.warn("error: there is not enough memory; try fewer --workers or a smaller folder")
+        _warn("error: there is not enough memory; try fewer --workers or a smaller folder")
         return _REFUSED
     except Exception:
-        terminal.warn(traceback.format_exc())
-        terminal.warn("error: this is a defect of rakuten_assets; no report was written")
+        _warn(traceback.format_exc())
+        _warn("error: this is a defect of rakuten_assets; no report was written")
         return _DEFECT
-    finally:
-        terminal.finish()
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -67,7 +63,7 @@ def _run(given: argparse.Namespace) -> int:
         _check_folders(given.folder, given.out)
         report = _report(given, gates)
     except GateInputError as error:
-        terminal.warn(f"error: {error}")
+        _warn(f"error: {error}")
         return _UNDECIDABLE
     except RakutenAssetsError as error:
         return _refuse(str(error))
@@ -86,7 +82,7 @@ def _run(given: argparse.Namespace) -> int:
         kinds = ", ".join(
             f"{kind} {count:,}" for kind, count in report.findings.loc[found, "kind"].value_counts().items()
         )
-        terminal.warn(f"--fail-on {','.join(gates)}: found {kinds}")
+        _warn(f"--fail-on {','.join(gates)}: found {kinds}")
         return _FOUND
     return _WRITTEN
 
@@ -199,16 +195,14 @@ def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:
 
     exclude = Exclusion(given.exclude, given.folder)
     root, collection = _collection(given, exclude)
-    terminal.say(f"reading {collection.mode}")
+    print(f"reading {collection.mode}")
     idle = [f"--exclude {pattern!r} matches nothing that lies here" for pattern in exclude.without_effect()]
     for note in (*collection.notes, *idle):
-        terminal.say(f"note: {note}")
+        print(f"note: {note}")
     check_inputs(gates, collection.has_labels, collection.has_splits, "image_id" in collection.table)
     workers = given.workers or usable_cores()
     limits = _limits(given)
-    # On a terminal one line is redrawn; elsewhere a line that cannot be written must not end the scan.
-    log = None if sys.stderr.isatty() else terminal.warn
-    with Progress("scan", len(collection.paths), log=log) as progress:
+    with Progress("scan", len(collection.paths)) as progress:
         scan = scan_images(collection.paths, limits, workers, _known(given.out), progress)
     table = collection.table
     images = pd.concat([table[["path"]], scan.reset_index(drop=True), table.drop(columns="path")], axis=1)
@@ -276,7 +270,7 @@ def _known(out: Path) -> pd.DataFrame | None:
     except FileNotFoundError:
         return None
     except (StoreError, OSError) as error:
-        terminal.say(f"note: the earlier report's table is not used, all images are read anew: {error}")
+        print(f"note: the earlier report's table is not used, all images are read anew: {error}")
         return None
     return known[SCAN_COLUMNS] if set(SCAN_COLUMNS) <= set(known.columns) else None
 
@@ -285,23 +279,27 @@ def _say(report: IntegrityReport, page: Path) -> None:
     from rakuten_assets.integrity.collecting.identity import printable
     from rakuten_assets.integrity.reporting.headline import headline
 
-    terminal.say(headline(report))
+    print(headline(report))
     for about in report.summary["findings"].values():
         if about["rows"]:
-            terminal.say(f"  {about['severity']:<8} {about['rows']:>8,}  {about['title']}")
+            print(f"  {about['severity']:<8} {about['rows']:>8,}  {about['title']}")
     omissions = report.summary["not_looked_at"]
     for about in omissions[:_MOST_OMISSIONS_SAID]:
-        terminal.say(f"  not looked at: {about['count']:,} {about['what']} (first: {about['first']})")
+        print(f"  not looked at: {about['count']:,} {about['what']} (first: {about['first']})")
     if left := omissions[_MOST_OMISSIONS_SAID:]:
-        terminal.say(
+        print(
             f"  not looked at: {sum(about['count'] for about in left):,} more, of {len(left)} further kinds"
         )
-    terminal.say(f"report: {printable(str(page))}")
+    print(f"report: {printable(str(page))}")
 
 
 def _refuse(message: str) -> int:
-    terminal.warn(f"error: {message}")
+    _warn(f"error: {message}")
     return _REFUSED
+
+
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

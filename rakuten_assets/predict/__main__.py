@@ -51,8 +51,7 @@ def _run(given: argparse.Namespace) -> int:
     from rakuten_assets.predict.folder import predict_folder
     from rakuten_assets.storage.files import write_bytes
 
-    log = None if sys.stderr.isatty() else _warn
-    found = predict_folder(settings, given.folder, given.extractor, given.runners_up, log)
+    found = predict_folder(settings, given.folder, given.extractor, given.runners_up)
     write_bytes(given.out, csv_bytes(found.table))
     _say(found, given.out)
     return 0
@@ -125,10 +124,6 @@ def _say(found: FolderPredictions, out: Path) -> None:
             file=sys.stderr,
         )
     print(f"predictions: {out}")
-
-
-def _warn(line: str) -> None:
-    print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":
