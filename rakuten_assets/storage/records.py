@@ -82,6 +82,23 @@ def write_recorded(target: Path | UPath, content: bytes, record: Path | UPath) -
         record_versions(record, target, content)
 
 
+def read_recorded(target: Path | UPath, record: Path | UPath) -> bytes:
+    """The content of a file that `write_recorded` wrote, compared with its record.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        StoreError: if it is not one of the versions that its record knows, or has no record.
+    """
+    content = target.read_bytes()
+    try:
+        recorded = read_record(record)
+    except FileNotFoundError:
+        raise StoreError(f"{target} is not whole: its record {record} is missing") from None
+    if recorded.get("document") != target.name or sha256_of_bytes(content) not in recorded.get("sha256", ()):
+        raise StoreError(f"{target} does not have the sha256 recorded in {record}: its content was changed")
+    return content
+
+
 def record_versions(record: Path | UPath, document: Path | UPath, content: bytes) -> None:
     """Write the record of a file: a mapping of `document`, the file's name, and `sha256`, of its last versions."""
     try:

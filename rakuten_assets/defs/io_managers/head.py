@@ -11,7 +11,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.storing import head_files, read_head, replaced_tensors
 from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.records import read_record, write_recorded
+from rakuten_assets.storage.records import read_recorded, write_recorded
 from rakuten_assets.units import human_bytes
 
 
@@ -38,16 +38,7 @@ class HeadIOManager(FileIOManager):
         }
 
     def read(self, file: UPath) -> Head:
-        record = record_file(file)
-        try:
-            recorded = read_record(record)
-        except FileNotFoundError:
-            if not file.exists():
-                raise
-            raise StoreError(f"{file} is not whole: its record {record} is missing") from None
-        digest = sha256_of_bytes(file.read_bytes())
-        if recorded.get("document") != file.name or digest not in recorded.get("sha256", ()):
-            raise StoreError(f"{file} does not have the sha256 recorded in {record}: its content was changed")
+        read_recorded(file, record_file(file))
         tensors = _tensors_file(file)
         try:
             return read_head(tensors, file)

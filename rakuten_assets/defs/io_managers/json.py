@@ -8,8 +8,7 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.records import read_record, write_recorded
+from rakuten_assets.storage.records import read_recorded, write_recorded
 from rakuten_assets.units import human_bytes
 
 
@@ -37,17 +36,7 @@ class JsonIOManager(FileIOManager):
         }
 
     def read(self, file: UPath) -> Any:
-        record = record_file(file)
-        content = file.read_bytes()
-        try:
-            recorded = read_record(record)
-        except FileNotFoundError:
-            raise StoreError(f"{file} is not whole: its record {record} is missing") from None
-        if recorded.get("document") != file.name or sha256_of_bytes(content) not in recorded.get(
-            "sha256", ()
-        ):
-            raise StoreError(f"{file} does not have the sha256 recorded in {record}: its content was changed")
-        return json.loads(content)
+        return json.loads(read_recorded(file, record_file(file)))
 
     def commit_file(self, file: UPath) -> UPath:
         return record_file(file)
