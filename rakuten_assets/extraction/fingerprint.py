@@ -5,7 +5,6 @@ Two rows may be exchanged for each other exactly when image and fingerprint are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -15,7 +14,7 @@ from rakuten_assets.extraction.engines.choice import EngineChoice
 from rakuten_assets.extraction.engines.numerics import numeric_profile
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import RECIPE, ExtractorSpec
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_json
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class ExtractorFingerprint:
     @property
     def digest(self) -> str:
         """Hexadecimal sha256 of the fingerprint's canonical JSON."""
-        return sha256_of_bytes(json.dumps(self.as_dict(), sort_keys=True).encode())
+        return sha256_of_json(self.as_dict())
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> list[str]:

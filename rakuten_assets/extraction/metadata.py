@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.arrays import copy_rows
+from rakuten_assets.storage.files import sha256_of_json
 from rakuten_assets.verdicts import Verdict
 
 PACKAGES = (
@@ -88,7 +88,7 @@ def describe_outputs(
 
 def fingerprint_digest(fingerprint: Mapping[str, Any]) -> str:
     """Hexadecimal digest of a fingerprint, as `ExtractorFingerprint.digest`."""
-    return hashlib.sha256(json.dumps(dict(fingerprint), sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(dict(fingerprint))
 
 
 def weights_sha256(fingerprint: Mapping[str, Any]) -> str | None:
@@ -110,7 +110,7 @@ def weights_note(fingerprint: Mapping[str, Any]) -> str:
 def content_version(metadata: Mapping[str, Any]) -> str:
     """Hexadecimal digest of what the metadata says about the arrays, without the time of making."""
     content = {key: value for key, value in metadata.items() if key not in _NOT_CONTENT}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of_json(content)
 
 
 def metadata_verdict(metadata: Mapping[str, Any], train: FeatureArray, test: FeatureArray) -> Verdict:

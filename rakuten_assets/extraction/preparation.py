@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -18,7 +17,7 @@ from rakuten_assets.extraction.networks.torch_process import run_in_torch_proces
 from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
 from rakuten_assets.settings import Settings
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_json
 
 
 def prepare(
@@ -76,5 +75,5 @@ def _describe(cache: UPath, backbone: Backbone, log: Callable[[str], None]) -> B
 
 def _description_file(cache: UPath, backbone: Backbone) -> UPath:
     asked = {**backbone.as_dict(), "versions": {name: version(name) for name in backbone.distributions}}
-    digest = sha256_of_bytes(json.dumps(asked, sort_keys=True).encode())
+    digest = sha256_of_json(asked)
     return cache / "backbones" / f"{backbone.family}-{digest[:16]}.zip"

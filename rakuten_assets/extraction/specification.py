@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 
 from rakuten_assets.backbones import Backbone, find_backbone
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
 from rakuten_assets.settings import Settings
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_json
 
 # Change it when this package computes other rows from the same inputs.
 RECIPE = 4
@@ -53,7 +52,7 @@ class ExtractorSpec:
             "engine": self.engine,
             "device": self.device,
         }
-        return sha256_of_bytes(json.dumps(chosen, sort_keys=True).encode())
+        return sha256_of_json(chosen)
 
     def with_backbone(self, backbone: Backbone) -> ExtractorSpec:
         """The same choices for a backbone that is now described in full."""

@@ -24,7 +24,7 @@ from rakuten_assets.outputs.names import (
 )
 from rakuten_assets.storage import safe_name
 from rakuten_assets.storage.arrays import ArrayRecord
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_bytes, sha256_of_json
 
 FORMAT = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -115,7 +115,7 @@ class Manifest:
             "extractors": [[one.name, one.configured, one.fingerprint] for one in self.extractors],
             "files": {name: file.content for name, file in self.files.items()},
         }
-        return sha256_of_bytes(json.dumps(said, sort_keys=True).encode())
+        return sha256_of_json(said)
 
     @property
     def names(self) -> tuple[str, ...]:

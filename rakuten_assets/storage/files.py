@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -172,6 +173,11 @@ def write_errors_told(target: Path | UPath) -> Iterator[None]:
 def sha256_of_bytes(content: Any) -> str:
     """Hexadecimal sha256 of a bytes-like object."""
     return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_json(value: Any) -> str:
+    """Hexadecimal sha256 of a value as canonical JSON: the order of a mapping's keys does not count."""
+    return sha256_of_bytes(json.dumps(value, sort_keys=True).encode())
 
 
 def sha256_of_file(path: Path | UPath) -> str:

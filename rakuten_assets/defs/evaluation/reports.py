@@ -1,7 +1,5 @@
 """What one extractor's features and head are worth: scores, suspect labels, quality, and unequal classes."""
 
-import json
-
 import dagster as dg
 import numpy as np
 import pandas as pd
@@ -27,7 +25,7 @@ from rakuten_assets.runtime.progress import paced
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
-from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage.files import sha256_of_bytes, sha256_of_json, write_bytes
 
 # From evaluation, modules with solvers are imported inside: they bring scipy or torch.
 
@@ -84,7 +82,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         result = dg.MaterializeResult(
             value=value,
             metadata=report_metadata(report, mistakes, written),
-            data_version=dg.DataVersion(document_version(value)),
+            data_version=dg.DataVersion(sha256_of_json(value)),
         )
         # A finding that one needs to see: it is stored whatever it says.
         yield from publish(context, result, [above_majority(report)], store_failures=True)
@@ -196,7 +194,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
                     quality, train_feature_matrix.rows, test_feature_matrix.rows, open_catalog(settings)
                 ),
             },
-            data_version=dg.DataVersion(document_version(value)),
+            data_version=dg.DataVersion(sha256_of_json(value)),
         )
         yield from publish(context, result, [features_alive(quality), alike(quality)])
 
@@ -238,13 +236,8 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
                 **extractor_metadata(train_feature_matrix.fingerprint),
                 **comparison_metadata(outcomes),
             },
-            data_version=dg.DataVersion(document_version(value)),
+            data_version=dg.DataVersion(sha256_of_json(value)),
         )
         yield from publish(context, result, [])
 
     return [validation_report, suspect_labels, feature_quality, imbalance_comparison]
-
-
-def document_version(document: dict[str, object]) -> str:
-    """Hexadecimal digest of a document."""
-    return sha256_of_bytes(json.dumps(document, sort_keys=True).encode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.storage import scratch_folder
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_json
 
 # Change it when `torch_child` makes another model from the same request.
 _RECIPE = 2
@@ -78,7 +77,7 @@ def converted_model(
         "versions": {name: version(name) for name in ("openvino", *backbone.distributions)},
         "recipe": _RECIPE,
     }
-    digest = sha256_of_bytes(json.dumps(key, sort_keys=True).encode())
+    digest = sha256_of_json(key)
     target = cache / "models" / f"{digest}.zip"
     try:
         return ConvertedModel.of(read_packed(target), digest)

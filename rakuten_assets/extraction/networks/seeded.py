@@ -6,7 +6,6 @@ differ: so they are stored.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.networks.packed import pack, read_about, read_packed, write_first
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_json
 
 SEED = 42
 FILE = "weights.safetensors"
@@ -94,5 +93,5 @@ def _packed_file(folder: UPath, backbone: Backbone) -> UPath:
         "seed": SEED,
         "recipe": _RECIPE,
     }
-    digest = sha256_of_bytes(json.dumps(made_of, sort_keys=True).encode())
+    digest = sha256_of_json(made_of)
     return folder / f"seeded-{backbone.family}-{digest[:16]}.zip"
