@@ -44,7 +44,7 @@ def stage_asset(
     checks: Mapping[str, str],
     *,
     prefix: str = "",
-    ins: Mapping[str, dg.AssetIn] | None = None,
+    own: Iterable[str] = (),
     code_version: str = "1",
     shards: ShardPartitions | None = None,
     deps: Iterable[str | dg.AssetKey] = (),
@@ -61,7 +61,7 @@ def stage_asset(
         io_manager: key of the resource that stores the value; None if the function gives none.
         checks: name -> description of the checks that the function reports.
         prefix: first part of the asset's key; "" for none.
-        ins: inputs whose key is not the argument's name.
+        own: names of inputs that have the same prefix.
         deps: keys of assets that the function reads by itself, external ones among them.
         only_warn: names of checks that stop nothing.
         columns: column -> what it holds, of a table.
@@ -86,7 +86,7 @@ def stage_asset(
         parts = [prefix] if prefix else []
         make = dg.asset(
             key_prefix=parts or None,
-            ins=ins,
+            ins={name: dg.AssetIn(key=[*parts, name]) for name in own} or None,
             group_name=group,
             io_manager_key=io_manager,
             kinds=kinds,

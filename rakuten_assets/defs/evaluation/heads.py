@@ -31,16 +31,13 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
     """The assets, under the extractor's name."""
     prefix = spec.backbone.family
 
-    def own(*names: str) -> dict[str, dg.AssetIn]:
-        return {name: dg.AssetIn(key=[prefix, name]) for name in names}
-
     @stage_asset(
         "evaluation",
         "parquet",
         {"scipy"},
         HELD_OUT_CHECKS,
         prefix=prefix,
-        ins=own("train_feature_matrix"),
+        own=["train_feature_matrix"],
         exclusive=True,
     )
     def held_out_predictions(
@@ -86,7 +83,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         {"safetensors"},
         HEAD_CHECKS,
         prefix=prefix,
-        ins=own("train_feature_matrix", "held_out_predictions"),
+        own=["train_feature_matrix", "held_out_predictions"],
         only_warn=HEAD_CHECKS,
         exclusive=True,
     )
@@ -135,7 +132,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         {"csv", "parquet"},
         PREDICTION_CHECKS,
         prefix=prefix,
-        ins=own("test_feature_matrix", "head"),
+        own=["test_feature_matrix", "head"],
     )
     def test_predictions(
         context: dg.AssetExecutionContext,

@@ -34,16 +34,13 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
     """The assets, under the extractor's name."""
     prefix = spec.backbone.family
 
-    def own(*names: str) -> dict[str, dg.AssetIn]:
-        return {name: dg.AssetIn(key=[prefix, name]) for name in names}
-
     @stage_asset(
         "evaluation",
         "json",
         {"html", "json"},
         REPORT_CHECKS,
         prefix=prefix,
-        ins=own("train_feature_matrix", "held_out_predictions"),
+        own=["train_feature_matrix", "held_out_predictions"],
         fresh=True,
     )
     def validation_report(
@@ -93,7 +90,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         {"csv", "pandas"},
         SUSPECT_CHECKS,
         prefix=prefix,
-        ins=own("train_feature_matrix", "held_out_predictions"),
+        own=["train_feature_matrix", "held_out_predictions"],
         only_warn=SUSPECT_CHECKS,
         columns={
             "row": "train row, in CSV order",
@@ -151,7 +148,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         {"json"},
         QUALITY_CHECKS,
         prefix=prefix,
-        ins=own("train_feature_matrix", "test_feature_matrix", "head"),
+        own=["train_feature_matrix", "test_feature_matrix", "head"],
         only_warn=QUALITY_CHECKS,
         exclusive=True,
     )
@@ -204,7 +201,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         {"torch", "json"},
         {},
         prefix=prefix,
-        ins=own("train_feature_matrix"),
+        own=["train_feature_matrix"],
         exclusive=True,
     )
     def imbalance_comparison(

@@ -66,9 +66,6 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
     engine = "openvino" if spec.engine == "auto" else spec.engine
     code_version = f"{backbone.family}-{spec.digest[:_DIGITS]}"
 
-    def own(name: str) -> dg.AssetIn:
-        return dg.AssetIn(key=[prefix, name])
-
     def by_shard() -> Decorator:
         return stage_asset(
             "features",
@@ -88,7 +85,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
             {"numpy"},
             MATRIX_CHECKS,
             prefix=prefix,
-            ins={f"{split}_features": own(f"{split}_features")},
+            own=[f"{split}_features"],
         )
 
     @by_shard()
@@ -150,7 +147,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         {"json"},
         METADATA_CHECKS,
         prefix=prefix,
-        ins={name: own(name) for name in ("train_feature_matrix", "test_feature_matrix")},
+        own=["train_feature_matrix", "test_feature_matrix"],
         only_warn=("comparable_statistics",),
     )
     def metadata(
