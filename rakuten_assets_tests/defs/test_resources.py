@@ -13,7 +13,7 @@ from rakuten_assets.defs.resources import AT_LAUNCH, build_resources, settings_r
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
-from rakuten_assets_tests.defs.conftest import Project
+from rakuten_assets_tests.defs.conftest import FakeExtractors, Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
@@ -94,11 +94,11 @@ def test_a_threshold_of_one_run_decides_on_its_checks(done: Project) -> None:
 
 def test_a_replaced_storage_takes_all_that_is_written(project: Project, tmp_path: Path) -> None:
     other = Storage(UPath(tmp_path / "other"), project.settings.shards)
-    job = build_defs(project.settings, {"storage": other}).resolve_implicit_global_asset_job_def()
-    names = ("x_train", "y_train", "x_test", "image_manifest", "label_encoder", "train_labels")
-    keys = [dg.AssetKey(name) for name in names]
-    assert job.execute_in_process(asset_selection=keys, instance=project.instance).success
+    stand_ins = {"storage": other, "extractors": FakeExtractors(project.settings)}
+    project.job = build_defs(project.settings, stand_ins).resolve_implicit_global_asset_job_def()
+    assert project.run_all().success
     assert (tmp_path / "other" / "assets" / "train_labels" / "train_labels.npy").exists()
+    assert (tmp_path / "other" / "outputs" / "manifest.json").exists()
     assert not project.storage.exists()
 
 

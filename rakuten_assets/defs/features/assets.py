@@ -45,7 +45,7 @@ from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.runtime.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
-from rakuten_assets.storage import scratch_folder
+from rakuten_assets.storage import Storage, scratch_folder
 from rakuten_assets.storage.arrays import array_version
 
 Scans = dict[str, pd.DataFrame]
@@ -94,6 +94,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
+        storage: dg.ResourceParam[Storage],
         extractors: dg.ResourceParam[Extractors],
     ) -> Gives[Shards]:
         """Feature vectors of the train images, float32 (n, dim) a shard, rows in manifest order.
@@ -101,7 +102,9 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         A vector is a function of the image's bytes and the extractor alone: one that was computed before is
         reused. An unreadable image keeps its row: exactly zero, and False in the validity mask.
         """
-        yield from _features(context, spec, "train", image_manifest, image_scan, settings, extractors)
+        yield from _features(
+            context, spec, "train", image_manifest, image_scan, settings, storage, extractors
+        )
 
     @by_shard()
     def test_features(
@@ -109,10 +112,11 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         image_scan: Scans,
         settings: dg.ResourceParam[Settings],
+        storage: dg.ResourceParam[Storage],
         extractors: dg.ResourceParam[Extractors],
     ) -> Gives[Shards]:
         """Feature vectors of the test images, as `train_features`."""
-        yield from _features(context, spec, "test", image_manifest, image_scan, settings, extractors)
+        yield from _features(context, spec, "test", image_manifest, image_scan, settings, storage, extractors)
 
     @whole("train")
     def train_feature_matrix(
@@ -121,14 +125,14 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         train_features: Shards,
         train_valid: np.ndarray,
         train_labels: np.ndarray,
-        settings: dg.ResourceParam[Settings],
+        storage: dg.ResourceParam[Storage],
     ) -> Gives[FeatureArray]:
         """All train features, float32 (n, dim), rows in CSV order.
 
         Merged from the shards block by block: neither they nor the matrix are ever held whole.
         """
         shards, mask = train_features, train_valid
-        yield from _matrix(context, spec, "train", image_manifest, shards, mask, settings, train_labels)
+        yield from _matrix(context, spec, "train", image_manifest, shards, mask, storage, train_labels)
 
     @whole("test")
     def test_feature_matrix(
@@ -136,10 +140,10 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
         image_manifest: pd.DataFrame,
         test_features: Shards,
         test_valid: np.ndarray,
-        settings: dg.ResourceParam[Settings],
+        storage: dg.ResourceParam[Storage],
     ) -> Gives[FeatureArray]:
         """All test features, as `train_feature_matrix`."""
-        yield from _matrix(context, spec, "test", image_manifest, test_features, test_valid, settings)
+        yield from _matrix(context, spec, "test", image_manifest, test_features, test_valid, storage)
 
     @stage_asset(
         "features",
@@ -193,6 +197,7 @@ def _features(
     manifest: pd.DataFrame,
     scans: Scans,
     settings: Settings,
+    storage: Storage,
     extractors: Extractors,
 ) -> Gives[Shards]:
     refuse_failed_scans(scans, settings.unreadable_warn, settings.unreadable_fail)
@@ -201,7 +206,7 @@ def _features(
     what = f"{spec.name}, {split} features"
     tables = {key: shard_table(scan[scan["split"] == split]) for key, scan in scans.items()}
     with (
-        scratch_folder(settings.storage) as scratch,
+        scratch_folder(storage.root) as scratch,
         extractors.open(spec.name, context.log.info) as extractor,
         Progress(what, sum(map(len, tables.values())), log=context.log.info) as progress,
     ):
@@ -230,11 +235,11 @@ def _matrix(
     manifest: pd.DataFrame,
     shards: Shards,
     mask: npt.NDArray[np.bool_],
-    settings: Settings,
+    storage: Storage,
     labels: npt.NDArray[np.int64] | None = None,
 ) -> Gives[FeatureArray]:
     rows = manifest[manifest["split"] == split]
-    with scratch_folder(settings.storage) as scratch:
+    with scratch_folder(storage.root) as scratch:
         merged = merge_shards(rows, shards, spec.name, scratch / f"{split}.npy")
         features = merged.features
         result = dg.MaterializeResult(

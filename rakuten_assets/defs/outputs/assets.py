@@ -40,14 +40,13 @@ def build_outputs(settings: Settings) -> dg.AssetsDefinition:
         train_labels: np.ndarray,
         train_valid: np.ndarray,
         test_valid: np.ndarray,
-        settings: dg.ResourceParam[Settings],
+        storage: dg.ResourceParam[Storage],
     ) -> Gives[None]:
         """The files in `outputs/`: features, labels, masks, index and metadata of one catalogue, replaced in one act.
 
         `manifest.json` says what belongs to the set. Whatever moment the run is killed at, `rakuten_assets.load` gives
         the set before or this one. A set that is published already is left as it is.
         """
-        storage = Storage(settings.storage, settings.shards)
         contents = stored_contents(
             storage,
             backbones,
