@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rakuten_assets.dataset.labels import CLASS_NAMES
+from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.errors import AugmentationError
 from rakuten_assets.images.reasons import Status
 
@@ -37,6 +37,5 @@ def typical_products(images: pd.DataFrame) -> list[tuple[str, str]]:
     for code, kind in zip(chosen, ("light", "dark"), strict=False):
         rows = usable[usable["code"] == code].sort_values("file")
         distance = (rows["brightness"] - medians[code]).abs()
-        name = CLASS_NAMES.get(code, "")
-        products.append((str(rows.loc[distance.idxmin(), "file"]), f"{kind}: {code} {name}".strip()))
+        products.append((str(rows.loc[distance.idxmin(), "file"]), f"{kind}: {class_text(code)}"))
     return products

@@ -135,6 +135,11 @@ def decode_labels(labels: npt.ArrayLike, encoder: Mapping[int, int]) -> npt.NDAr
     return np.asarray([code_of[label] for label in values.tolist()], dtype=np.int64)
 
 
+def class_text(code: int) -> str:
+    """A class code with its unofficial name, where it has one."""
+    return f"{code} {CLASS_NAMES.get(int(code), '')}".strip()
+
+
 def class_counts(codes: npt.ArrayLike) -> dict[int, int]:
     """Rows a class: code -> count, in numeric order of the codes."""
     unique, counts = np.unique(np.asarray(codes, dtype=np.int64), return_counts=True)

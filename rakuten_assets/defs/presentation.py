@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
+from rakuten_assets.dataset.labels import CLASS_NAMES
 from rakuten_assets.plots import picture_markdown
 
 _LONGEST_CELL = 60
@@ -67,3 +68,8 @@ def _cell(value: Any) -> str:
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def class_on_axis(code: int) -> str:
+    """A class as a chart's axis names it: its unofficial name, then its code, in one column."""
+    return f"{CLASS_NAMES.get(int(code), '')}  {code}".strip()

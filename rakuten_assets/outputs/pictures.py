@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.dataset.labels import CLASS_NAMES
+from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.dataset.layout import SPLITS, CatalogFolder, Split, find_catalog
 from rakuten_assets.errors import CatalogError, StoreError
 from rakuten_assets.outputs.names import make_command
@@ -207,11 +207,6 @@ def catalogue_of(published: PublishedSet) -> CatalogFolder:
     return find_catalog(
         synthetic_root(settings.model_copy(update={"storage": published.origin.storage, **chosen}))
     )
-
-
-def class_text(code: int) -> str:
-    """A class code with its unofficial name."""
-    return f"{code} {CLASS_NAMES[code]}" if code in CLASS_NAMES else str(code)
 
 
 def _caption(row: pd.Series) -> str:

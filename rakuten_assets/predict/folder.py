@@ -67,6 +67,7 @@ def predict_folder(
         StoreError: if there is no head, or it belongs to other features than this machine and these settings give.
         WeightsError, EngineError: if the extractor cannot run.
     """
+    from rakuten_assets.extraction.metadata import weights_sha256
     from rakuten_assets.extraction.pipeline import Extractor
     from rakuten_assets.integrity.collection import folder_collection
     from rakuten_assets.integrity.reading.scan import scan_images
@@ -85,7 +86,7 @@ def predict_folder(
         wanted = [digest if whole else "" for digest, whole in zip(scan["sha256"], valid, strict=True)]
         features = np.zeros((len(wanted), opened.feature_dim), dtype=np.float32)
         opened.extract(collection.paths, wanted, features, progress_label="predicting", log=log)
-        seeded = not str(opened.fingerprint.as_dict()["weights"]).startswith("sha256:")
+        seeded = weights_sha256(opened.fingerprint.as_dict()) is None
     table = predictions_table(head, features, valid, collection.table["path"].tolist(), scan, runners_up)
     omissions = tuple((omission.what, omission.count) for omission in collection.omissions)
     return FolderPredictions(table, seeded, omissions)

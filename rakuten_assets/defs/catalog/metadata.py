@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from rakuten_assets.dataset.labels import CLASS_NAMES
+from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.presentation import gallery, picture, plotted, table
 from rakuten_assets.plots import contact_sheet_jpeg
@@ -37,9 +37,7 @@ def manifest_metadata(manifest: pd.DataFrame, folder: CatalogFolder, signature: 
     """Counts, a preview, and one image a class with its code."""
     train = manifest[manifest["split"] == "train"]
     by_class = train.drop_duplicates("code").sort_values("code")
-    sheet = contact_sheet(
-        by_class, folder, [f"{code} {CLASS_NAMES.get(code, '')}" for code in by_class["code"]]
-    )
+    sheet = contact_sheet(by_class, folder, [class_text(code) for code in by_class["code"]])
     return {
         "train rows": len(train),
         "test rows": len(manifest) - len(train),

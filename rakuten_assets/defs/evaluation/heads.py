@@ -152,16 +152,17 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         verdicts = predictions_complete(found, index)
         folder = evaluation_folder(storage, spec.backbone)
         submission, probabilities = folder / SUBMISSION_FILE, folder / PROBABILITIES_FILE
+        content = submission_csv(found)
         if not any(verdict.stops for verdict in verdicts):
             # The submission is last: where it lies, what it was made of does too.
             write_table(probabilities, probability_table(found))
-            write_bytes(submission, submission_csv(found))
+            write_bytes(submission, content)
         result: dg.MaterializeResult[None] = dg.MaterializeResult(
             metadata={
                 **extractor_metadata(test_feature_matrix.fingerprint),
                 **predictions_metadata(found, submission, probabilities),
             },
-            data_version=dg.DataVersion(sha256_of_bytes(submission_csv(found))),
+            data_version=dg.DataVersion(sha256_of_bytes(content)),
         )
         yield from publish(context, result, verdicts)
 

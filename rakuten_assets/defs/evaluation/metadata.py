@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.dataset.labels import CLASS_NAMES
-from rakuten_assets.defs.presentation import gallery, picture, table
+from rakuten_assets.defs.presentation import class_on_axis, gallery, picture, table
 from rakuten_assets.evaluation.splits import SplitDescription
 from rakuten_assets.plots import bars_png, heatmap_png, reliability_png
 from rakuten_assets.units import human_count
@@ -36,7 +35,7 @@ def split_metadata(
     counts, chosen = np.bincount(place), np.bincount(place[validation], minlength=len(names))
     shares = (chosen / np.maximum(counts, 1)).tolist()
     chart = bars_png(
-        [class_text(code) for code in names.tolist()],
+        [class_on_axis(code) for code in names.tolist()],
         shares,
         f"Share of each class in validation: {title}",
         "share of the class's rows",
@@ -107,7 +106,7 @@ def report_metadata(
     )
     by_class = honest.classes.sort_values(["f1", "code"])
     classes = bars_png(
-        [class_text(code) for code in by_class["code"]],
+        [class_on_axis(code) for code in by_class["code"]],
         by_class["f1"].tolist(),
         "F1 by class, the hardest first",
         "F1",
@@ -171,7 +170,10 @@ def predictions_metadata(
     """Counts by class, and where the files are."""
     codes, counts = np.unique(predictions.codes, return_counts=True)
     chart = bars_png(
-        [class_text(code) for code in codes.tolist()], counts.tolist(), "Predicted test rows by class", "rows"
+        [class_on_axis(code) for code in codes.tolist()],
+        counts.tolist(),
+        "Predicted test rows by class",
+        "rows",
     )
     quarantined = predictions.quarantined.tolist()
     metadata: dict[str, Any] = {
@@ -258,8 +260,3 @@ def comparison_metadata(outcomes: Sequence["Outcome"]) -> dict[str, Any]:
         "* differs from none": "; ".join(real) or "no difference is real",
         "weighted F1": picture(chart, "weighted F1 by strategy"),
     }
-
-
-def class_text(code: int) -> str:
-    """A class's unofficial name and its code."""
-    return f"{CLASS_NAMES.get(int(code), '')}  {code}".strip()

@@ -65,9 +65,12 @@ def train_groups(duplicate_groups: pd.DataFrame) -> npt.NDArray[np.str_]:
 
 def groups_of(duplicate_groups: pd.DataFrame, split: str, column: str = "near_group") -> npt.NDArray[np.str_]:
     """Group of each row of a split, in CSV order."""
-    rows = duplicate_groups[duplicate_groups["split"] == split].sort_values("row", kind="stable")
-    found: npt.NDArray[np.str_] = rows[column].to_numpy(dtype=str)
+    found: npt.NDArray[np.str_] = _rows_of(duplicate_groups, split)[column].to_numpy(dtype=str)
     return found
+
+
+def _rows_of(duplicate_groups: pd.DataFrame, split: str) -> pd.DataFrame:
+    return duplicate_groups[duplicate_groups["split"] == split].sort_values("row", kind="stable")
 
 
 def codes_of(label_encoder: dict[str, int]) -> npt.NDArray[np.int64]:
@@ -93,8 +96,7 @@ def _split(
     metadata = split_metadata(described, codes, validation, context.asset_key.path[-1].replace("_", " "))
     leaking = np.flatnonzero(leaking_rows(groups, validation))[:_MOST_TILES]
     if len(leaking):
-        rows = duplicate_groups[duplicate_groups["split"] == "train"].sort_values("row", kind="stable")
-        shown = rows.iloc[leaking]
+        shown = _rows_of(duplicate_groups, "train").iloc[leaking]
         texts = [f"row {row}, class {code}" for row, code in zip(shown["row"], shown["code"], strict=True)]
         metadata["validation pictures that also stand in train"] = contact_sheet(
             shown, open_catalog(settings), texts

@@ -9,7 +9,7 @@ from rakuten_assets.dataset.labels import CLASS_NAMES, encode_labels, fit_label_
 from rakuten_assets.dataset.validation import encoder_is_bijection, labels_match_rows, weights_are_balanced
 from rakuten_assets.defs.labels.checks import ENCODER_CHECKS, LABEL_CHECKS, WEIGHT_CHECKS
 from rakuten_assets.defs.policy import stage_asset
-from rakuten_assets.defs.presentation import picture, table
+from rakuten_assets.defs.presentation import class_on_axis, picture, table
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.imbalance.class_weights import balanced_class_weights
 from rakuten_assets.plots import bars_png
@@ -56,7 +56,7 @@ def class_weights(
 ) -> Gives[np.ndarray]:
     """Weight of each class in a loss, float64 (classes,): n / (classes * rows of the class)."""
     weights = balanced_class_weights(train_labels, len(label_encoder))
-    names = [f"{CLASS_NAMES.get(int(code), '')}  {code}".strip() for code in label_encoder]
+    names = [class_on_axis(int(code)) for code in label_encoder]
     chart = bars_png(names, weights.tolist(), "Class weights", "weight", value_format="{:.2f}")
     result = dg.MaterializeResult(
         value=weights,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.dataset.labels import CLASS_NAMES
+from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.evaluation.reporting.contents import ValidationReport, summary
 from rakuten_assets.evaluation.reporting.page import report_html
@@ -54,7 +54,7 @@ def mistakes_sheet(report: ValidationReport, rows: pd.DataFrame, paths: Sequence
     """
     tiles = []
     for row, code, predicted, probability in report.mistakes.itertuples(index=False):
-        caption = f"{_text(code)}, called {_text(predicted)} ({probability:.0%})"
+        caption = f"{class_text(code)}, called {class_text(predicted)} ({probability:.0%})"
         tiles.append((tile_of(rows, paths, int(row), caption),))
     return Sheet("mistakes", "most confident mistakes", len(tiles), tuple(tiles))
 
@@ -77,7 +77,3 @@ def _classes(report: ValidationReport) -> pd.DataFrame:
     return pd.concat(
         [one.classes.assign(evaluation=name) for name, one in report.evaluations.items()], ignore_index=True
     )
-
-
-def _text(code: int) -> str:
-    return f"{code} {CLASS_NAMES.get(int(code), '')}".strip()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from rakuten_assets.dataset.labels import CLASS_NAMES
+from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.evaluation.bootstrap import Interval
 from rakuten_assets.evaluation.held_out import GROUPED, IN_FOLDS, RANDOM
 from rakuten_assets.evaluation.reporting.contents import (
@@ -45,7 +45,7 @@ def report_html(report: ValidationReport, mistakes: Sheet | None = None) -> str:
         matrices=[_matrix(report, name) for name in (GROUPED, RANDOM)],
         curves=[_curve(report.evaluations[name]) for name in (GROUPED, RANDOM)],
         confused=[
-            {**pair, "text": _class_text(pair["code"]), "predicted_text": _class_text(pair["predicted"])}
+            {**pair, "text": class_text(pair["code"]), "predicted_text": class_text(pair["predicted"])}
             for pair in report.confused.to_dict(orient="records")
         ],
         mistakes=mistakes,
@@ -134,8 +134,3 @@ def _curve(evaluation: EvaluationReport) -> dict[str, Any]:
     )
     svg = reliability_svg(curve.confidence, curve.accuracy, curve.count, title)
     return {"title": TITLES[evaluation.name], "error": curve.error, "svg": Markup(svg)}
-
-
-def _class_text(code: int) -> str:
-    name = CLASS_NAMES.get(code, "")
-    return f"{code} {name}".strip()
