@@ -138,6 +138,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         test_feature_matrix: FeatureArray,
         head: Head,
+        image_manifest: pd.DataFrame,
         storage: dg.ResourceParam[Storage],
     ) -> Gives[None]:
         """The file to submit (`,prdtypecode`, a line a test row), and the probabilities of every class beside it, in
@@ -149,7 +150,8 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         index = test_feature_matrix.rows["index"].to_numpy(dtype=np.int64)
         _refuse_other_features(head, test_feature_matrix)
         found = predict_test(head, test_feature_matrix.array, index, test_feature_matrix.valid)
-        verdicts = predictions_complete(found, index)
+        asked = image_manifest.loc[image_manifest["split"] == "test", "index"].to_numpy(dtype=np.int64)
+        verdicts = predictions_complete(found, asked)
         folder = evaluation_folder(storage, spec.backbone)
         submission, probabilities = folder / SUBMISSION_FILE, folder / PROBABILITIES_FILE
         content = submission_csv(found)
