@@ -81,9 +81,8 @@ def pixel_mode(content: bytes, header: ImageHeader, limits: DecodeLimits) -> str
     """
     if header.mode:
         return header.mode
-    with DECODING.hold(
-        header.memory, limits.max_memory
-    ):  # A WebP's decoder allocates canvases when it is opened.
+    # A WebP's decoder allocates canvases when it is opened.
+    with DECODING.hold(header.memory, limits.max_memory):
         return stored_mode(content, header.format)
 
 

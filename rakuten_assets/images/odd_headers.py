@@ -11,8 +11,7 @@ libjpeg warns of four of them, and then decodes as if the field held the usual v
 
 A strict decode ends at its first warning, so a remark about a header would hide whether the pixels are whole. With
 the usual values in place the decoder has nothing to remark, and says what it thinks of the data. (Sources:
-`examine_app0`, `default_decompress_parms` and `start_pass_huff_decoder` and
-`jpeg_read_icc_profile` in libjpeg-turbo.)
+`examine_app0`, `default_decompress_parms`, `start_pass_huff_decoder` and `jpeg_read_icc_profile` in libjpeg-turbo.)
 """
 
 from __future__ import annotations

@@ -115,9 +115,8 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         storage: dg.ResourceParam[Storage],
     ) -> Gives[pd.DataFrame]:
         """Train rows whose label their picture contradicts, by confident learning on predictions out of grouped
-        folds: no duplicate vouches for its twin. Known conflicts (pictures equal to the pixel, several
-        classes) come first. Published
-        as `evaluation_<extractor>/suspect_labels.csv` too.
+        folds: no duplicate vouches for its twin. Known conflicts (pictures equal to the pixel, several classes) come
+        first. Published as `evaluation_<extractor>/suspect_labels.csv` too.
         """
         from rakuten_assets.evaluation.held_out import IN_FOLDS, held_out_of
         from rakuten_assets.evaluation.reporting.files import SUSPECTS_FILE
