@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.extraction.engines import Engine, EngineChoice, choose_engine
+from rakuten_assets.extraction.engines import Engine, EngineChoice, choose_engine, settle_kernels
 from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.images import ImageReader
@@ -52,7 +52,8 @@ class Extractor:
     1280
 
     Opening is cheap: the engine is loaded when the first row must be computed, hence never where the store has
-    them all. Only the first opening in a storage may take some seconds: seeded weights are made then.
+    them all. Only the first opening in a storage may take some seconds: seeded weights are made then, and where the
+    CPU has a choice of kernels, the model is converted and they are measured, since the fingerprint names them.
 
     Attributes:
         fingerprint: what every row depends on besides its image.
@@ -95,7 +96,9 @@ class Extractor:
             EngineError: the settings ask for what this machine cannot do.
         """
         choice = choose_engine(settings)
-        spec, weights = prepare(settings, backbone, log or _to_standard_error)
+        told = log or _to_standard_error
+        spec, weights = prepare(settings, backbone, told)
+        choice = settle_kernels(choice, spec, weights, UPath(settings.storage) / "cache", told)
         return cls(settings, spec, weights, choice, log)
 
     def __enter__(self) -> Extractor:

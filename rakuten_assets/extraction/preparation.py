@@ -10,7 +10,9 @@ from upath import UPath
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.engines.choice import choose_engine
+from rakuten_assets.extraction.engines.kernel_measurement import with_recorded_kernels
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
+from rakuten_assets.extraction.networks.converted import recorded_kernels
 from rakuten_assets.extraction.networks.packed import pack, read_about, write_first
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
@@ -56,7 +58,10 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
         spec = spec.with_backbone(complete)
     weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
     weights = weights or seeded_weights(cache / "weights", spec.backbone)
-    return None if weights is None else fingerprint_of(spec, weights, choose_engine(settings))
+    if weights is None:
+        return None
+    recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing.side)
+    return fingerprint_of(spec, weights, with_recorded_kernels(choose_engine(settings), recorded))
 
 
 def _described(cache: UPath, backbone: Backbone) -> Backbone | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
 
 from rakuten_assets.backbones import IMAGENET
 from rakuten_assets.extraction.engines import EngineChoice
@@ -64,11 +65,13 @@ def test_it_is_plain_json() -> None:
     assert described["engine_version"]
 
 
-def test_opening_an_extractor_loads_nothing_heavy(tmp_path: Path) -> None:
+def test_opening_an_extractor_whose_model_is_kept_loads_nothing_heavy(
+    storage: UPath, weights_file: Path
+) -> None:
     code = (
         "import sys; from upath import UPath; from rakuten_assets.settings import Settings; "
         "from rakuten_assets.extraction.pipeline import Extractor; "
-        f"extractor = Extractor.open(Settings(storage=UPath({str(tmp_path)!r}), backbone='efficientnet_lite0')); "
+        f"extractor = Extractor.open(Settings(storage=UPath({str(storage)!r}), weights={str(weights_file)!r})); "
         "extractor.fingerprint.digest; "
         "extractor.describe(); "
         "heavy = {'torch', 'torchvision', 'openvino', 'numba', 'sklearn', 'matplotlib', 'scipy', 'dagster'}; "

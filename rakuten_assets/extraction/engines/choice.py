@@ -15,10 +15,17 @@ from rakuten_assets.settings import Settings
 _TORCH_BATCH = {"cpu": 8, "cuda": 128}
 _CUDA_DRIVERS = ("libcuda.so.1", "nvcuda.dll")
 
+Kernels = Literal["", "blocked", "default"]
+
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """What will run. `batch` is 0 where the engine may choose, because no row depends on it."""
+    """What will run.
+
+    Attributes:
+        batch: 0 where the engine may choose, because no row depends on it.
+        kernels: OpenVINO's convolutions, as measured when the model was converted; "": as the registry says.
+    """
 
     engine: Literal["openvino", "torch"]
     device: Literal["cpu", "cuda"]
@@ -26,6 +33,7 @@ class EngineChoice:
     threads: int
     batch: int
     numerics: Literal["native", "portable"] = "native"
+    kernels: Kernels = ""
 
     @property
     def batch_in_fingerprint(self) -> int:

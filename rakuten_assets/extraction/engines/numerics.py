@@ -60,13 +60,20 @@ def numeric_profile(backbone: Backbone, choice: EngineChoice) -> NumericProfile:
     return NumericProfile("blocked" if uses_blocked_kernels(backbone, choice) else "default", used, decoders)
 
 
-def uses_blocked_kernels(backbone: Backbone, choice: EngineChoice) -> bool:
-    """Whether OpenVINO is asked for its convolutions on blocked channels.
+def blocked_kernels_exist(choice: EngineChoice) -> bool:
+    """Whether OpenVINO can be asked for its convolutions on blocked channels.
 
     They exist for AVX-512. Without it they are faster for some networks and slower for others; where there is AMX, only
     the others use its tiles.
     """
-    return backbone.blocked_kernels and choice.numerics == "native" and instruction_set(choice) == "avx512"
+    native = choice.engine == "openvino" and choice.numerics == "native"
+    return native and instruction_set(choice) == "avx512"
+
+
+def uses_blocked_kernels(backbone: Backbone, choice: EngineChoice) -> bool:
+    """Whether it is asked for them: as was measured, else as the registry says."""
+    wanted = choice.kernels == "blocked" if choice.kernels else backbone.blocked_kernels
+    return wanted and blocked_kernels_exist(choice)
 
 
 def instruction_set(choice: EngineChoice) -> str:

@@ -1,6 +1,8 @@
 """Which of OpenVINO's convolution kernels run on the CPU, where its own choice is not the fastest.
 
 OpenVINO has two families: one on plain tensors (channels last; its default), one on tensors in blocks of 16 channels.
+A backbone's entry in the registry names the usual one; a measurement at conversion may depart from it
+(`kernel_measurement`).
 Measured on a CPU with AVX-512 and without AMX (AMD Zen 4), inference alone, two streams, blocked over default:
 
 - EfficientNet-B0 1.03 to 1.10 in f32 (the more, the larger the batch), 1.02 to 1.04 in bf16; B3 1.08 and 1.03

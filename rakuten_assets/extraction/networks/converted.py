@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +12,7 @@ from upath import UPath
 
 from rakuten_assets.backbones import Backbone
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.networks.packed import Packed, pack, read_packed, write_first
+from rakuten_assets.extraction.networks.packed import Packed, pack, read_about, read_packed, write_first
 from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
@@ -53,7 +53,12 @@ class ConvertedModel:
 
 
 def converted_model(
-    cache: UPath, backbone: Backbone, weights: WeightsSource, side: int, log: Callable[[str], None]
+    cache: UPath,
+    backbone: Backbone,
+    weights: WeightsSource,
+    side: int,
+    log: Callable[[str], None],
+    measure: Callable[[ConvertedModel], Mapping[str, Any]] | None = None,
 ) -> ConvertedModel:
     """The backbone as an OpenVINO model, from the cache or converted now (10 s, once).
 
@@ -63,22 +68,14 @@ def converted_model(
         cache: the storage's; models are kept in `models/`, seeded weights in `weights/`.
         side: of the input.
         log: told when a model is converted, and when a damaged one is thrown away.
+        measure: what it gives of a new model is recorded in it, as `about["kernels"]`.
 
     Raises:
         WeightsError: the weights do not fit the backbone.
         EngineError: the conversion failed.
     """
-    described = backbone.as_dict()
-    key = {
-        **backbone.function,
-        "weights": weights.identity,
-        "side": side,
-        "normalisation": described["normalisation"],
-        "versions": {name: version(name) for name in ("openvino", *backbone.distributions)},
-        "recipe": _RECIPE,
-    }
-    digest = sha256_of_json(key)
-    target = cache / "models" / f"{digest}.zip"
+    digest = _digest(backbone, weights, side)
+    target = _file(cache, digest)
     try:
         return ConvertedModel.of(read_packed(target), digest)
     except FileNotFoundError:
@@ -88,7 +85,7 @@ def converted_model(
         target.unlink(missing_ok=True)
     with scratch_folder() as temporary, weights_on_disk(weights, cache / "weights", backbone) as source:
         request = {
-            "backbone": described,
+            "backbone": backbone.as_dict(),
             "weights": {
                 "kind": source.kind,
                 "name": source.name,
@@ -103,6 +100,33 @@ def converted_model(
             "openvino": version("openvino"),
             "request": digest,
         }
-        parts = {name: (temporary / name).read_bytes() for name in (_XML, _BIN)}
-    write_first(target, pack(parts, about))
+        xml, weights_bin = ((temporary / name).read_bytes() for name in (_XML, _BIN))
+        model = ConvertedModel(xml, weights_bin, about)
+    if measure is not None:
+        about["kernels"] = dict(measure(model))
+    write_first(target, pack({_XML: model.xml, _BIN: model.bin}, about))
     return ConvertedModel.of(read_packed(target), digest)
+
+
+def recorded_kernels(cache: UPath, backbone: Backbone, weights: WeightsSource, side: int) -> Any:
+    """What `measure` gave when the model was converted: {} where nothing was measured, None where no model is kept."""
+    try:
+        return read_about(_file(cache, _digest(backbone, weights, side))).get("kernels", {})
+    except (FileNotFoundError, StoreError):
+        return None
+
+
+def _file(cache: UPath, digest: str) -> UPath:
+    return cache / "models" / f"{digest}.zip"
+
+
+def _digest(backbone: Backbone, weights: WeightsSource, side: int) -> str:
+    key = {
+        **backbone.function,
+        "weights": weights.identity,
+        "side": side,
+        "normalisation": backbone.as_dict()["normalisation"],
+        "versions": {name: version(name) for name in ("openvino", *backbone.distributions)},
+        "recipe": _RECIPE,
+    }
+    return sha256_of_json(key)
