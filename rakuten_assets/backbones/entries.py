@@ -54,6 +54,7 @@ def _lite(
         "_fc",
         (release,),
         Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), scale=1.0, name="tensorflow"),
+        blocked_kernels=True,
     )
 
 

@@ -98,6 +98,7 @@ class MultinomialRegression:
             start: coefficients to start from (of a neighbouring penalty); default: zero, with the classes' shares.
         """
         from scipy.optimize import minimize
+        from threadpoolctl import threadpool_limits
 
         size, classes = len(self._values), self._num_classes
         scale = 1 / np.sqrt(self._values[:, None] * self._curvature + max(penalty, 1e-12))
@@ -130,18 +131,21 @@ class MultinomialRegression:
             else (self._product(self._vectors.T, start.weight), start.bias)
         )
         first = np.concatenate([(turned / scale).ravel(), bias / bias_scale])
-        found: Any = minimize(
-            objective,
-            first,
-            jac=True,
-            method="L-BFGS-B",
-            options={
-                "maxiter": max_iterations,
-                "maxcor": _MEMORY,
-                "ftol": tolerance,
-                "gtol": GRADIENT_TOLERANCE,
-            },
-        )
+        # Its own vectors are too short to share: on a busy machine, threads that wait for each other in every one of
+        # its sums took eight times as long.
+        with threadpool_limits(1, "blas"):
+            found: Any = minimize(
+                objective,
+                first,
+                jac=True,
+                method="L-BFGS-B",
+                options={
+                    "maxiter": max_iterations,
+                    "maxcor": _MEMORY,
+                    "ftol": tolerance,
+                    "gtol": GRADIENT_TOLERANCE,
+                },
+            )
         turned, bias = coefficients(found.x)
         weight = self._product(self._vectors, turned)
         return Coefficients(weight, bias, float(found.fun), evaluations, found.status == 0)
