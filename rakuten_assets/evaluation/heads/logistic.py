@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rakuten_assets.evaluation.heads.head import Head, log_loss
-from rakuten_assets.evaluation.heads.multinomial import Coefficients, MultinomialRegression
+from rakuten_assets.evaluation.heads.multinomial import Coefficients, MultinomialRegression, Spectrum
 from rakuten_assets.evaluation.heads.standardisation import fit_standardisation, standardised_rows
 from rakuten_assets.evaluation.heads.temperature import fit_temperature
 from rakuten_assets.evaluation.heads.training_rows import TrainingRows, training_rows
@@ -59,10 +59,13 @@ def fit_logistic(
     given = training_rows(features, labels, groups, valid, codes, seed)
     penalty, temperature = float(penalties[0]), 1.0
     losses: dict[float, float] = {}
+    spectrum = None
     if len(penalties) > 1:
-        penalty, losses, temperature = _chosen_penalty(given, penalties, class_weights, log)
+        if len(_inner_folds(given)) > 1:  # With one, a second copy of the rows would cost more than it saves.
+            spectrum = _regression(given, given.rows, given.labels, class_weights).spectrum
+        penalty, losses, temperature = _chosen_penalty(given, penalties, class_weights, spectrum, log)
     standardisation = fit_standardisation(given.features, given.rows)
-    fitted = _regression(given, given.rows, given.labels, class_weights).fit(penalty)
+    fitted = _regression(given, given.rows, given.labels, class_weights, spectrum).fit(penalty)
     return Head(
         kind="logistic",
         standardisation=standardisation,
@@ -87,11 +90,17 @@ def _regression(
     rows: npt.NDArray[np.int64],
     labels: npt.NDArray[np.int64],
     class_weights: Doubles | None,
+    spectrum: Spectrum | None = None,
 ) -> MultinomialRegression:
     standardisation = fit_standardisation(given.features, rows)
     weights = None if class_weights is None else np.asarray(class_weights, dtype=np.float64)[labels]
     return MultinomialRegression(
-        standardised_rows(given.features, rows, standardisation), labels, given.num_classes, weights
+        standardised_rows(given.features, rows, standardisation),
+        labels,
+        given.num_classes,
+        weights,
+        # A partial basis spans the rows that it was found of, and no others.
+        spectrum if spectrum is not None and spectrum.whole else None,
     )
 
 
@@ -99,15 +108,14 @@ def _chosen_penalty(
     given: TrainingRows,
     penalties: Sequence[float],
     class_weights: Doubles | None,
+    spectrum: Spectrum | None,
     log: Callable[[str], None] | None,
 ) -> tuple[float, dict[float, float], float]:
     """The penalty with the smallest mean loss over the inner folds, all losses seen, and its logits' temperature.
 
     The path ends once the loss has got worse twice.
     """
-    several = int(given.folds.max()) + 1
-    folds = range(min(several, ceil(several * _HELD_BACK_ROWS / len(given.rows))))
-    paths = [_Path(given, fold, class_weights) for fold in folds]
+    paths = [_Path(given, fold, class_weights, spectrum) for fold in _inner_folds(given)]
     labels = np.concatenate([path.labels for path in paths])
     losses: dict[float, float] = {}
     best, temperature, worse = float(penalties[0]), 1.0, 0
@@ -127,17 +135,25 @@ def _chosen_penalty(
     return best, losses, temperature
 
 
+def _inner_folds(given: TrainingRows) -> range:
+    """Those that the penalty is chosen on."""
+    several = int(given.folds.max()) + 1
+    return range(min(several, ceil(several * _HELD_BACK_ROWS / len(given.rows))))
+
+
 class _Path:
     """Fits from strong to weak penalties without one fold, each started from the one before."""
 
-    def __init__(self, given: TrainingRows, fold: int, class_weights: Doubles | None) -> None:
+    def __init__(
+        self, given: TrainingRows, fold: int, class_weights: Doubles | None, spectrum: Spectrum | None
+    ) -> None:
         inside = given.folds != fold
         train = given.rows[inside]
         self.labels = given.labels[~inside]
         self._held_back = standardised_rows(
             given.features, given.rows[~inside], fit_standardisation(given.features, train)
         )
-        self._regression = _regression(given, train, given.labels[inside], class_weights)
+        self._regression = _regression(given, train, given.labels[inside], class_weights, spectrum)
         self._last: Coefficients | None = None
 
     def logits(self, penalty: float) -> Floats:

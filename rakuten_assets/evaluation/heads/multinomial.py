@@ -54,6 +54,25 @@ class Coefficients:
     converged: bool
 
 
+@dataclass(frozen=True)
+class Spectrum:
+    """Coordinates for L-BFGS.
+
+    Attributes:
+        values: float64 (r,), at least 0: eigenvalues of X'X/n.
+        vectors: float64 (d, r): their orthonormal eigenvectors, a column each.
+    """
+
+    values: Doubles
+    vectors: Doubles
+
+    @property
+    def whole(self) -> bool:
+        """Whether the vectors are a basis of all d dimensions: then they serve other rows too, and the minimum is the
+        same."""
+        return self.vectors.shape[0] == self.vectors.shape[1]
+
+
 class MultinomialRegression:
     """The regression on one set of rows, for any number of penalties.
 
@@ -61,10 +80,17 @@ class MultinomialRegression:
         features: standardised, float32 (n, d), C order.
         labels: int64 (n,), 0 to num_classes-1.
         row_weights: float64 (n,), each row's weight in the loss; None: 1.
+        spectrum: whole, of similar rows, where one is known: with many dimensions to find it takes longer than the
+            fit. None: of these rows.
     """
 
     def __init__(
-        self, features: Floats, labels: Ints, num_classes: int, row_weights: Doubles | None = None
+        self,
+        features: Floats,
+        labels: Ints,
+        num_classes: int,
+        row_weights: Doubles | None = None,
+        spectrum: Spectrum | None = None,
     ) -> None:
         import torch  # Its products of a tall and a narrow matrix take half of NumPy's time.
 
@@ -77,7 +103,8 @@ class MultinomialRegression:
         mass = np.bincount(labels, weights=weights, minlength=num_classes) / self._total
         self._curvature = np.maximum(mass * (1 - mass), 1.0 / (4 * num_classes * num_classes))
         self._start = np.log(np.maximum(mass, 1e-6))
-        self._values, self._vectors = _spectrum(features)
+        self.spectrum = spectrum or _spectrum(features)
+        self._values, self._vectors = self.spectrum.values, self.spectrum.vectors
         # Few rows are turned once; with many, turning the weights in every evaluation is cheap beside reading the rows.
         self._turned = len(labels) <= _TURNED_ROWS
         if self._turned:
@@ -236,20 +263,19 @@ def _threads(chunks: int) -> Iterator[Callable[..., Iterable[Any]]]:
         yield threads.map
 
 
-def _spectrum(features: Floats) -> tuple[Doubles, Doubles]:
-    """Eigenvalues (r,) and eigenvectors (d, r) of X'X/n that are not zero; r is at most min(n, d).
+def _spectrum(features: Floats) -> Spectrum:
+    """All eigenvectors of X'X/n, or with fewer rows than dimensions those whose eigenvalue is not zero.
 
-    The minimum lies in their span, since the penalty pulls every other direction to zero. With fewer rows than
-    dimensions they come from the smaller matrix XX'.
+    These come from the smaller matrix XX'. The minimum lies in their span, since the penalty pulls every other
+    direction to zero.
     """
     import torch
 
     rows, dimensions = features.shape
     if rows >= dimensions:
         values, vectors = one_core_eigenvectors(torch, (features.T @ features).astype(np.float64) / rows)
-        kept = values > values[-1] * _RANK_TOLERANCE
-        return values[kept], np.ascontiguousarray(vectors[:, kept])
+        return Spectrum(np.maximum(values, 0.0), np.ascontiguousarray(vectors))
     values, left = one_core_eigenvectors(torch, (features @ features.T).astype(np.float64) / rows)
     kept = values > values[-1] * _RANK_TOLERANCE
     turned = one_core_product(torch, features.T.astype(np.float64), np.ascontiguousarray(left[:, kept]))
-    return values[kept], turned / np.sqrt(values[kept] * rows)
+    return Spectrum(values[kept], turned / np.sqrt(values[kept] * rows))
