@@ -153,3 +153,26 @@ def test_the_map_shows_rows_with_features_and_a_setting_of_the_run_says_how_many
     assert event.metadata["points"].value == 40
     assert "t-SNE" in str(event.metadata["what it shows"].value)
     assert str(event.metadata["map"].value).startswith("![t-SNE of features of")
+
+
+def test_the_checklist_is_answered_from_what_the_run_stored(finished: Project) -> None:
+    path = finished.storage / "assets" / "readiness" / "readiness.json"
+    boxes = {box["title"]: box for box in json.loads(path.read_text())["boxes"]}
+    assert len(boxes) == 14
+    assert {title for title, box in boxes.items() if box["answer"] == "not yet"} == set()
+    yes = {title for title, box in boxes.items() if box["answer"] == "yes"}
+    assert yes >= {
+        "distribution of classes documented",
+        "no NaN or infinity",
+        "t-SNE map made",
+        "class weights computed",
+        "sampling strategy chosen",
+        "configuration saved",
+        "seeds fixed",
+        "versions of packages",
+    }
+    # The catalogue has faults, and the stand-in's weights are none.
+    assert "do not decode" in boxes["every picture is readable"]["finding"]
+    assert boxes["no duplicates"]["answer"] == boxes["features validated"]["answer"] == "no"
+    assert "seeded" in boxes["features validated"]["finding"]
+    assert boxes["t-SNE map made"]["extractor"] == FAMILY

@@ -22,16 +22,19 @@ from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
 
 MAP_FILE = "feature_map.html"
+SYNTHETIC_POINTS = 1000
+"""Rows of the synthetic catalogue: enough to see how a map works, in the few seconds that a first run has for it."""
 
 
 class FeatureMapConfig(dg.Config):
     """What a map shows; in the launchpad, `ops: <extractor>__feature_map: config:`."""
 
-    points: int = Field(
-        POINTS,
+    points: int | None = Field(
+        None,
         ge=10,
         le=20_000,
-        description="Rows on the map, of train and test together. The page grows with them.",
+        description=f"Rows on the map, of train and test together; default: {POINTS:,}, of the synthetic catalogue "
+        f"{SYNTHETIC_POINTS:,}. Time and the page's size grow with them.",
     )
 
 
@@ -81,7 +84,7 @@ def build_map_asset(spec: ExtractorSpec) -> dg.AssetsDefinition:
             duplicate_groups,
             extractor=spec.name,
             weights_note=weights_note(train.fingerprint),
-            points=config.points,
+            points=config.points or (SYNTHETIC_POINTS if settings.is_synthetic else POINTS),
             workers=workers,
             log=paced(context.log.info),
         )
