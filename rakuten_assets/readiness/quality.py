@@ -10,7 +10,7 @@ from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.evaluation.leakage import leaking_rows
 from rakuten_assets.readiness.answers import Finding
 from rakuten_assets.readiness.stored import Stored
-from rakuten_assets.units import human_count
+from rakuten_assets.units import human_bytes, human_count
 
 MOST_IDLE_DIMENSIONS = 0.1
 """Share of dimensions that may be dead or constant, as the check `dimensions_alive` has it."""
@@ -68,9 +68,7 @@ def map_made(stored: Stored, extractor: str) -> Finding:
             return Finding(False, f"it shows {split} rows that have no features now; make it again")
     if not np.isfinite(points[["x", "y"]].to_numpy()).all():
         return Finding(False, "points have no place; make it again")
-    return Finding(
-        True, f"t-SNE of {human_count(len(points))} rows; its page has {human_count(len(page))} bytes"
-    )
+    return Finding(True, f"t-SNE of {human_count(len(points))} rows; its page takes {human_bytes(len(page))}")
 
 
 def sampling_chosen(stored: Stored, extractor: str) -> Finding:
