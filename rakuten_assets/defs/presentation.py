@@ -13,13 +13,16 @@ _LONGEST_CELL = 60
 _LIMITS = ("limit", "warning above", "error above")
 
 
-def table(frame: pd.DataFrame, rows: int = 8) -> dg.MarkdownMetadataValue:
-    """The first rows of a frame as a Markdown table."""
+def table(frame: pd.DataFrame, rows: int = 8, longest_cell: int = _LONGEST_CELL) -> dg.MarkdownMetadataValue:
+    """The first rows of a frame as a Markdown table, cells cut at so many letters."""
     shown = frame.head(rows)
     lines = [
-        "| " + " | ".join(_cell(name) for name in shown.columns) + " |",
+        "| " + " | ".join(_cell(name, longest_cell) for name in shown.columns) + " |",
         "|" + " --- |" * len(shown.columns),
-        *("| " + " | ".join(map(_cell, row)) + " |" for row in shown.itertuples(index=False)),
+        *(
+            "| " + " | ".join(_cell(value, longest_cell) for value in row) + " |"
+            for row in shown.itertuples(index=False)
+        ),
     ]
     if len(frame) > rows:
         lines.append(f"\n{len(frame):,} rows in all")
@@ -61,9 +64,9 @@ def _detail(key: str, value: Any) -> Any:
     return f"{value:.2%}" if key in _LIMITS and isinstance(value, float | int) else value
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, longest: int) -> str:
     text = _plain("" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value))
-    return text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,7 @@ from rakuten_assets.plots.charts import (
 )
 from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_jpeg
 from rakuten_assets.plots.markdown import picture_markdown
+from rakuten_assets.plots.scatter import scatter_png
 
 __all__ = [
     "Tile",
@@ -26,4 +27,5 @@ __all__ = [
     "histogram_png",
     "picture_markdown",
     "reliability_png",
+    "scatter_png",
 ]

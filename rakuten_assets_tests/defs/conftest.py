@@ -31,6 +31,7 @@ FAMILY = (
     "test_predictions",
     "feature_quality",
     "imbalance_comparison",
+    "feature_map",
 )
 
 

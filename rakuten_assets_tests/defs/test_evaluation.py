@@ -21,6 +21,7 @@ def test_a_run_leaves_a_report_a_submission_and_suspects(finished: Project) -> N
     folder = finished.storage / "outputs" / f"evaluation_{FAMILY}"
     assert sorted(path.name for path in folder.iterdir()) == [
         "classes.csv",
+        "feature_map.html",
         "report.html",
         "summary.json",
         "suspect_labels.csv",
@@ -129,3 +130,49 @@ def test_every_strategy_against_imbalance_is_scored(finished: Project) -> None:
         "random undersampling",
         "SMOTE",
     ]
+
+
+def test_the_map_shows_rows_with_features_and_a_setting_of_the_run_says_how_many(done: Project) -> None:
+    path = done.storage / "assets" / FAMILY / "feature_map" / "feature_map.parquet"
+    points = pd.read_parquet(path)
+    valid = {split: np.load(done.storage / "outputs" / f"{split}_valid.npy") for split in ("train", "test")}
+    for split, mask in valid.items():
+        assert points.loc[points["split"] == split, "row"].tolist() == np.flatnonzero(mask).tolist()
+    page = done.storage / "outputs" / f"evaluation_{FAMILY}" / "feature_map.html"
+    before = page.read_bytes()
+    assert done.run("feature_map").success
+    assert page.read_bytes() == before
+    result = done.job.execute_in_process(
+        asset_selection=[done.key("feature_map")],
+        instance=done.instance,
+        run_config={"ops": {f"{FAMILY}__feature_map": {"config": {"points": 40}}}},
+    )
+    assert result.success
+    assert len(pd.read_parquet(path)) == 40
+    (event,) = result.asset_materializations_for_node(f"{FAMILY}__feature_map")
+    assert event.metadata["points"].value == 40
+    assert "t-SNE" in str(event.metadata["what it shows"].value)
+    assert str(event.metadata["map"].value).startswith("![t-SNE of features of")
+
+
+def test_the_checklist_is_answered_from_what_the_run_stored(finished: Project) -> None:
+    path = finished.storage / "assets" / "readiness" / "readiness.json"
+    boxes = {box["title"]: box for box in json.loads(path.read_text())["boxes"]}
+    assert len(boxes) == 14
+    assert {title for title, box in boxes.items() if box["answer"] == "not yet"} == set()
+    yes = {title for title, box in boxes.items() if box["answer"] == "yes"}
+    assert yes >= {
+        "distribution of classes documented",
+        "no NaN or infinity",
+        "t-SNE map made",
+        "class weights computed",
+        "sampling strategy chosen",
+        "configuration saved",
+        "seeds fixed",
+        "versions of packages",
+    }
+    # The catalogue has faults, and the stand-in's weights are none.
+    assert "do not decode" in boxes["every picture is readable"]["finding"]
+    assert boxes["no duplicates"]["answer"] == boxes["features validated"]["answer"] == "no"
+    assert "seeded" in boxes["features validated"]["finding"]
+    assert boxes["t-SNE map made"]["extractor"] == FAMILY

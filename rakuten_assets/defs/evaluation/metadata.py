@@ -12,9 +12,10 @@ from upath import UPath
 from rakuten_assets.defs.presentation import class_on_axis, gallery, picture, table
 from rakuten_assets.evaluation.splits import SplitDescription
 from rakuten_assets.plots import bars_png, heatmap_png, reliability_png
-from rakuten_assets.units import human_count
+from rakuten_assets.units import human_bytes, human_count
 
 if TYPE_CHECKING:
+    from rakuten_assets.evaluation.feature_map.contents import FeatureMap
     from rakuten_assets.evaluation.heads.head import Head
     from rakuten_assets.evaluation.held_out import HeldOut
     from rakuten_assets.evaluation.predictions import TestPredictions
@@ -234,6 +235,22 @@ def quality_metadata(quality: "FeatureQuality") -> dict[str, Any]:
             "distances": table(columns, rows=12),
         }
     return metadata
+
+
+def map_metadata(found: "FeatureMap", chart: bytes, page: Path | UPath, size: int) -> dict[str, Any]:
+    """The map as a picture, what it shows, and where the page is."""
+    from rakuten_assets.evaluation.feature_map.contents import headline
+
+    return {
+        "what it shows": headline(found),
+        "map": picture(chart, f"t-SNE of features of {found.extractor}, by class"),
+        "page": dg.MetadataValue.path(str(page)),
+        "size of the page": human_bytes(size),
+        "points": len(found.points),
+        "rows with features": found.valid_rows,
+        "nearest neighbours kept": found.embedding.neighbours_kept,
+        "weights": found.weights_note,
+    }
 
 
 def comparison_metadata(outcomes: Sequence["Outcome"]) -> dict[str, Any]:

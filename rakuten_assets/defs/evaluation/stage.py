@@ -3,6 +3,8 @@
 import dagster as dg
 
 from rakuten_assets.defs.evaluation.heads import build_heads
+from rakuten_assets.defs.evaluation.maps import build_map_asset
+from rakuten_assets.defs.evaluation.readiness import build_readiness
 from rakuten_assets.defs.evaluation.reports import build_reports
 from rakuten_assets.defs.evaluation.splits import grouped_split, random_split
 from rakuten_assets.extraction.specification import extractor_specs
@@ -12,6 +14,12 @@ from rakuten_assets.settings import Settings
 def build(settings: Settings) -> dg.Definitions:
     """Definitions of the stage."""
     families = [
-        asset for spec in extractor_specs(settings) for asset in (*build_heads(spec), *build_reports(spec))
+        asset
+        for spec in extractor_specs(settings)
+        for asset in (*build_heads(spec), *build_reports(spec), build_map_asset(spec))
     ]
-    return dg.Definitions(assets=dg.with_source_code_references([random_split, grouped_split, *families]))
+    return dg.Definitions(
+        assets=dg.with_source_code_references(
+            [random_split, grouped_split, *families, build_readiness(settings)]
+        )
+    )

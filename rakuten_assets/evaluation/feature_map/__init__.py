@@ -1,0 +1,1 @@
+"""The feature map: features in two dimensions, as a picture and as a page with every point's image."""
