@@ -77,20 +77,24 @@ def embed(
     Raises:
         CatalogError: without a row.
     """
+    from threadpoolctl import threadpool_limits
+
     if not len(rows):
         raise CatalogError(
             "no row has features, so there is nothing to map; look at why every row is quarantined"
         )
     chosen = np.ascontiguousarray(features[rows])
     everything = np.arange(len(rows))
-    statistics = feature_statistics(chosen, everything)
     count = min(COMPONENTS, chosen.shape[1])
-    points = principal_scores(chosen, everything, statistics, count)
+    with threadpool_limits(1, "blas"):  # The last bits of a product follow the number of its threads.
+        statistics = feature_statistics(chosen, everything)
+        points = principal_scores(chosen, everything, statistics, count)
     variance = float(statistics.spectrum[:count].sum())
     start = _start(points, seed)
     if len(rows) < 3:
         return Embedding(start.astype(np.float32), count, variance, 1.0, 0, 1.0)
-    affinities = joint_affinities(points, perplexity)
+    with threadpool_limits(1, "blas"):
+        affinities = joint_affinities(points, perplexity)
     placed = descend(start, affinities, steps=steps, workers=workers, log=log)
     kept = _neighbours_kept(points, placed)
     return Embedding(placed, count, variance, affinities.perplexity, steps, kept)
