@@ -145,9 +145,7 @@ class OpenedFile:
             if np.lib.format.read_magic(self.file) != (1, 0):
                 raise ValueError("it is a .npy file of another version than 1.0")
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(self.file)
-        except (
-            Exception
-        ) as error:  # The header is Python's syntax: a damaged one fails in any of Python's ways.
+        except Exception as error:  # Python's syntax: a damaged header fails in any of its ways.
             raise StoreError(f"{self.name} is not an array of a set: {error}. {WAY_OUT}") from None
         return dtype, shape, fortran
 

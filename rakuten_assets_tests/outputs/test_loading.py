@@ -253,8 +253,8 @@ def test_damage_that_is_not_verified_is_the_projects_own_error(folder: Path) -> 
     refused = 0
     for path in sorted((folder / "outputs").iterdir()):
         whole = path.read_bytes()
-        near_start = random.integers(0, min(len(whole), 128), 60)
-        for place in [*near_start.tolist(), *random.integers(0, len(whole), 60).tolist()]:
+        near_start = random.integers(0, min(len(whole), 128), 25)
+        for place in [*near_start.tolist(), *random.integers(0, len(whole), 25).tolist()]:
             changed = bytearray(whole)
             changed[place] ^= int(random.integers(1, 256))
             path.write_bytes(bytes(changed))
@@ -264,7 +264,7 @@ def test_damage_that_is_not_verified_is_the_projects_own_error(folder: Path) -> 
                 assert path.name in str(error)
                 refused += 1
         path.write_bytes(whole)
-    assert refused > 300
+    assert refused > 100
 
 
 def test_readers_see_one_set_or_the_other_while_it_is_replaced(folder: Path) -> None:
