@@ -41,6 +41,15 @@ def human_duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Format a count of things; `many` where it is not `one` with an s.
+
+    >>> counted(1, "group"), counted(2000, "group"), counted(1, "copy is", "copies are")
+    ('1 group', '2,000 groups', '1 copy is')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def human_count(count: int) -> str:
     """Format a count with thousands separated.
 

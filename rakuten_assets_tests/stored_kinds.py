@@ -6,6 +6,7 @@ A new kind of stored file is added here, and `test_damage` tries every damage on
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 from upath import UPath
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.head import HeadIOManager
@@ -26,13 +28,18 @@ from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.extraction.networks.converted import ConvertedModel
 from rakuten_assets.extraction.networks.packed import pack, read_packed
+from rakuten_assets.extraction.networks.seeded import FILE, seeded_file, seeded_weights, weights_on_disk
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.integrity.duplicates.comparison_memory import ComparisonMemory
+from rakuten_assets.integrity.reading.journal import ScanJournal
+from rakuten_assets.integrity.reading.record import ImageRecord
+from rakuten_assets.outputs.loading import load_set, verify_set
 from rakuten_assets.storage import Storage
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
 from rakuten_assets.synthetic.catalog import SyntheticCatalog, read_catalog, write_faults, write_marker
 from rakuten_assets_tests.extraction.storing.test_matrix import make_manifest, make_shard
+from rakuten_assets_tests.outputs.storages import published
 from rakuten_assets_tests.synthetic.test_catalog import PARAMETERS, RECORD
 
 Tell = Callable[[str], None]
@@ -47,11 +54,13 @@ class StoredKind:
         read: what lies at that place, in a form that `==` compares; parts that are not believed are left out (a
             mapping) or None, and then the callback is told.
         places: how many things of this kind one storage holds side by side.
+        flips: how many changed bytes are tried in each of its files; fewer where reading is slow.
     """
 
     write: Callable[[Path, int, int], None]
     read: Callable[[Path, int, Tell], Any]
     places: int = 2
+    flips: int = 500
 
 
 def _by_manager(
@@ -219,6 +228,58 @@ def _read_catalog(folder: Path, place: int, tell: Tell) -> Any:
     return found, found.read_faults()
 
 
+_SCANNED = [ImageRecord("ok", "", width=number, sha256=f"{number:064x}") for number in range(20)]
+
+
+def _write_journal(folder: Path, place: int, content: int) -> None:
+    journal = ScanJournal(folder / "journal", f"0{place}")
+    for half in (_SCANNED[content : content + 9], _SCANNED[content + 9 : content + 18]):
+        journal.append(half, [f"{record.width}.jpg" for record in half])
+
+
+def _read_journal(folder: Path, place: int, tell: Tell) -> dict[str, str]:
+    rows = ScanJournal(folder / "journal", f"0{place}", tell).read()
+    return dict(
+        zip(
+            rows["file"],
+            rows.drop(columns="file").to_json(orient="records", lines=True).splitlines(),
+            strict=True,
+        )
+    )
+
+
+_NETWORK = find_backbone("resnet18")
+
+
+def _write_seeded(folder: Path, place: int, content: int) -> None:
+    write_bytes(seeded_file(UPath(folder), _NETWORK), pack({FILE: bytes([content]) * 300}, {"made": "here"}))
+
+
+def _read_seeded(folder: Path, place: int, tell: Tell) -> Any:
+    source = seeded_weights(UPath(folder), _NETWORK)
+    if source is None:
+        tell(f"{seeded_file(UPath(folder), _NETWORK)} was damaged")  # As `make_seeded_weights` does.
+        return None
+    with weights_on_disk(source, UPath(folder), _NETWORK) as on_disk:
+        assert on_disk.path is not None
+        return on_disk.path.read_bytes(), on_disk.identity
+
+
+def _write_set(folder: Path, place: int, content: int) -> None:
+    published(folder / f"set{place}", seed=content)
+    shutil.rmtree(folder / f"set{place}" / "assets")
+
+
+def _read_set(folder: Path, place: int, tell: Tell) -> Any:
+    verify_set(folder / f"set{place}")
+    found = load_set(folder / f"set{place}")
+    splits = [
+        [*map(_plain_array, (split.X, split.valid, split.ids)), _plain_frame(split.frame)]
+        for split in (found.train, found.test)
+    ]
+    return splits, _plain_array(found.train.y), found.metadata, found.manifest.set_id
+
+
 KINDS: dict[str, StoredKind] = {
     "table": _by_manager(ParquetIOManager, _frame, _plain_frame),
     "array": _by_manager(NpyIOManager, _array, _plain_array),
@@ -232,4 +293,7 @@ KINDS: dict[str, StoredKind] = {
     "layout": StoredKind(_write_layout, _read_layout, places=1),
     "comparison memory": StoredKind(_write_memory, _read_memory),
     "synthetic catalogue": StoredKind(_write_catalog, _read_catalog, places=1),
+    "scan under way": StoredKind(_write_journal, _read_journal),
+    "seeded weights": StoredKind(_write_seeded, _read_seeded, places=1),
+    "published set": StoredKind(_write_set, _read_set, places=1, flips=60),
 }

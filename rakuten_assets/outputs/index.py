@@ -129,14 +129,17 @@ def read_index(file: IO[bytes] | io.BytesIO, name: str) -> pd.DataFrame:
     """
     try:
         table = pq.read_table(file, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise StoreError(f"{name} is not a whole parquet file: {error}") from None
+        frame: pd.DataFrame = table.to_pandas()
+    except Exception as error:  # pandas' part of the footer can be wrong in any way: KeyError, TypeError...
+        raise StoreError(f"{name} is not a whole parquet file: {type(error).__name__}: {error}") from None
     if table.schema.names != INDEX_COLUMNS or table.schema.types != INDEX_SCHEMA.types:
         raise StoreError(
             f"{name} does not have the columns of an index: {', '.join(table.schema.names[:20])}"
         )
-    frame: pd.DataFrame = table.to_pandas()
-    return frame.astype(_pandas_types())
+    try:
+        return frame.astype(_pandas_types())
+    except (KeyError, TypeError, ValueError) as error:  # A column is another's index, or holds no numbers.
+        raise StoreError(f"{name} does not have the columns of an index: {error}") from None
 
 
 def _pandas_types() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from rakuten_assets.outputs.index import read_index
 from rakuten_assets.outputs.manifest import Manifest, PublishedFile
 from rakuten_assets.outputs.names import make_command
 from rakuten_assets.outputs.places import Places
-from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.files import is_local, is_settled
 
 WAY_OUT = f"Publish the set again: {make_command('outputs')}"
 """How every refusal of a set's file ends."""
@@ -54,7 +54,7 @@ class SetReader:
         with self._opened(name) as opened:
             try:
                 content = json.loads(opened.file.read())
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise StoreError(f"{opened.name} is not a JSON document: {error}. {WAY_OUT}") from None
         if not isinstance(content, dict):
             raise StoreError(f"{opened.name} is not a metadata document: it holds no mapping. {WAY_OUT}")
@@ -96,9 +96,11 @@ class OpenedFile:
 
     def verify(self) -> None:
         """Raises: StoreError if the content does not have the recorded sha256."""
+        known, settled = None, False
         if self.is_local:
             found = os.fstat(self.file.fileno())
             known = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, self.wanted.sha256)
+            settled = is_settled(found)
             if known in _verified:
                 return
         digest = hashlib.sha256()
@@ -111,7 +113,7 @@ class OpenedFile:
                 f"{self.name} does not have the sha256 that the manifest of the set says: it is damaged, or of another "
                 f"set. {WAY_OUT}"
             )
-        if self.is_local:
+        if known is not None and settled:
             _verified.add(known)
 
     def array(self) -> npt.NDArray[Any]:
@@ -143,7 +145,7 @@ class OpenedFile:
             if np.lib.format.read_magic(self.file) != (1, 0):
                 raise ValueError("it is a .npy file of another version than 1.0")
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(self.file)
-        except ValueError as error:
+        except Exception as error:  # Python's syntax: a damaged header fails in any of its ways.
             raise StoreError(f"{self.name} is not an array of a set: {error}. {WAY_OUT}") from None
         return dtype, shape, fortran
 

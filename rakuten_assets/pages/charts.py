@@ -106,7 +106,7 @@ def intervals_svg(rows: Sequence[Interval], title: str, text: Callable[[float], 
 def matrix_svg(
     shares: npt.NDArray[np.float64], labels: Sequence[str], title: str, say: Callable[[int, int], str]
 ) -> str:
-    """A square table as shades of one colour: the darker, the larger the share of its row.
+    """A square table as shades of one colour: the stronger, the larger the share of its row.
 
     Args:
         shares: (n, n), 0 to 1; row: the true class, column: the predicted one.

@@ -13,7 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from rakuten_assets.pages.key_figures import percent
-from rakuten_assets.units import human_bytes, human_count
+from rakuten_assets.units import counted, human_bytes, human_count
 
 _OWN = ("page.html", "macros.html")
 
@@ -37,7 +37,7 @@ def render_page(package: str, template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(thousands=human_count, percent=percent, size=human_bytes)
+    environment.filters.update(thousands=human_count, counted=counted, percent=percent, size=human_bytes)
     return environment.get_template(template).render(style=Markup(_text(__package__, "page.css")), **values)
 
 

@@ -10,7 +10,6 @@ import hashlib
 import io
 import math
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.files import (
     atomic_file,
     is_local,
+    is_settled,
     move_file,
     sha256_of_bytes,
     sha256_of_file,
@@ -34,8 +34,6 @@ Result = TypeVar("Result")
 
 # Files whose content this process has compared with their records: a merge and a check of one matrix read it once.
 _verified: dict[Path, tuple[Any, ...]] = {}
-# Two changes within one tick of the file system's clock have the same time.
-_NANOSECONDS_OF_A_FRESH_FILE = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -186,17 +184,14 @@ def verify_content(path: Path | UPath, record: ArrayRecord) -> None:
         StoreError: if they differ.
     """
     local = Path(path).absolute() if is_local(path) else None
-    state = _state(local, record) if local is not None else None
+    status = local.stat() if local is not None else None
+    state = _state(status, record) if status is not None else None
     if local is not None and _verified.get(local) == state:
         return
     found = sha256_of_file(path)
     if found != record.sha256:
         raise StoreError(f"{path} has sha256 {found}; recorded is {record.sha256}: its content was changed")
-    if (
-        local is not None
-        and state is not None
-        and time.time_ns() - max(state[-2:]) > _NANOSECONDS_OF_A_FRESH_FILE
-    ):
+    if local is not None and status is not None and state is not None and is_settled(status):
         _verified[local] = state
 
 
@@ -252,8 +247,7 @@ def _refuse_other(
         )
 
 
-def _state(path: Path, record: ArrayRecord) -> tuple[Any, ...]:
-    status = path.stat()
+def _state(status: os.stat_result, record: ArrayRecord) -> tuple[Any, ...]:
     return (record.sha256, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 

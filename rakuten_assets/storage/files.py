@@ -18,6 +18,7 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,11 +30,12 @@ from rakuten_assets.errors import StoreError, WriteError
 from rakuten_assets.storage.leftovers import TEMPORARY_SUFFIX, hold, remove_temporary_files, temporary_name
 
 __all__ = [
-    "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "move_file",
-    "sha256_of_bytes", "sha256_of_file", "write_bytes", "write_errors_told",
+    "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "is_settled",
+    "move_file", "sha256_of_bytes", "sha256_of_file", "write_bytes", "write_errors_told",
 ]  # fmt: skip
 
 _CHUNK_BYTES = 1 << 20
+_NANOSECONDS_OF_A_FRESH_FILE = 2_000_000_000
 # Those whose `pipe_file` and `put_file` show the object when the last byte has arrived, and abort on an error.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -52,6 +54,13 @@ def identity(path: Path | UPath) -> str:
     """
     whole = Path(path).absolute() if is_local(path) else path
     return f"{whole.parent.name}/{whole.name}"
+
+
+def is_settled(status: os.stat_result) -> bool:
+    """Whether any later change of a local file shows in its times. A file so young that it may change again within one
+    tick of the file system's clock is not settled: a digest of it must not be remembered by its times.
+    """
+    return time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _NANOSECONDS_OF_A_FRESH_FILE
 
 
 @contextmanager

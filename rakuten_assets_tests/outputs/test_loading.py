@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from upath import UPath
 
 import rakuten_assets
 from rakuten_assets.errors import SettingsError, StoreError
-from rakuten_assets.outputs import loading
+from rakuten_assets.outputs import loading, reading
 from rakuten_assets.outputs.loading import verify_set
 from rakuten_assets_tests.outputs.storages import CODES, published, stored_set, with_pictures
 
@@ -196,10 +198,30 @@ def test_a_pickle_is_never_loaded(folder: Path) -> None:
             rakuten_assets.load(folder, verify=verify)
 
 
-def test_what_was_verified_once_is_read_again_only_if_it_was_touched(folder: Path) -> None:
+def test_what_was_verified_once_is_read_again_only_if_it_was_touched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     published(folder)
-    rakuten_assets.load(folder)
+    monkeypatch.setattr(reading, "is_settled", lambda _: True)
     path = folder / "outputs" / "train_features_tiny.npy"
+    rakuten_assets.load(folder)
+    hashed: list[int] = []
+
+    class Digest:
+        def __init__(self) -> None:
+            self._whole = hashlib.sha256()
+
+        def update(self, piece: bytes) -> None:
+            hashed.append(len(piece))
+            self._whole.update(piece)
+
+        def hexdigest(self) -> str:
+            return self._whole.hexdigest()
+
+    with monkeypatch.context() as counting:
+        counting.setattr(reading, "hashlib", SimpleNamespace(sha256=Digest))
+        rakuten_assets.load(folder)
+    assert hashed == []
     stamp = path.stat()
     with path.open("rb+") as file:
         file.seek(-1, os.SEEK_END)
@@ -207,6 +229,42 @@ def test_what_was_verified_once_is_read_again_only_if_it_was_touched(folder: Pat
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     with pytest.raises(StoreError, match=r"train_features_tiny\.npy does not have the sha256"):
         rakuten_assets.load(folder)
+
+
+def test_a_file_changed_within_one_tick_of_the_clock_is_read_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(folder)
+    path = folder / "outputs" / "train_features_tiny.npy"
+    whole, stamp = path.read_bytes(), path.stat()
+    # A file system whose clock stands still: no change shows in the times.
+    real, inode = os.fstat, stamp.st_ino
+    monkeypatch.setattr(os, "fstat", lambda file: stamp if real(file).st_ino == inode else real(file))
+    rakuten_assets.load(folder)
+    with path.open("rb+") as file:
+        file.write(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(StoreError, match=r"train_features_tiny\.npy does not have the sha256"):
+        rakuten_assets.load(folder)
+
+
+def test_damage_that_is_not_verified_is_the_projects_own_error(folder: Path) -> None:
+    published(folder)
+    random = np.random.default_rng(1)
+    refused = 0
+    for path in sorted((folder / "outputs").iterdir()):
+        whole = path.read_bytes()
+        near_start = random.integers(0, min(len(whole), 128), 25)
+        for place in [*near_start.tolist(), *random.integers(0, len(whole), 25).tolist()]:
+            changed = bytearray(whole)
+            changed[place] ^= int(random.integers(1, 256))
+            path.write_bytes(bytes(changed))
+            try:
+                rakuten_assets.load(folder, verify=False)
+            except StoreError as error:
+                assert path.name in str(error)
+                refused += 1
+        path.write_bytes(whole)
+    assert refused > 100
 
 
 def test_readers_see_one_set_or_the_other_while_it_is_replaced(folder: Path) -> None:

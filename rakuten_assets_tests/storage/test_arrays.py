@@ -195,7 +195,7 @@ def test_a_content_is_read_once_for_its_digest_and_again_when_it_has_changed(
     open_array(path, record)
     open_array(path, record)
     assert len(reads) == 2  # So young a file may change again within one tick of the file system's clock.
-    monkeypatch.setattr(arrays_module, "_NANOSECONDS_OF_A_FRESH_FILE", 0)
+    monkeypatch.setattr(arrays_module, "is_settled", lambda _: True)
     open_array(path, record)
     open_array(path, record)
     assert len(reads) == 3

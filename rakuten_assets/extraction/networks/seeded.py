@@ -35,7 +35,7 @@ def seeded_weights(folder: UPath, backbone: Backbone) -> WeightsSource | None:
         folder: where a storage keeps weights.
     """
     try:
-        digest = read_about(_packed_file(folder, backbone))["sha256"][FILE]
+        digest = read_about(seeded_file(folder, backbone))["sha256"][FILE]
     except (FileNotFoundError, KeyError, StoreError):
         return None
     return WeightsSource("seeded", SEEDED, None, f"seeded:sha256:{digest}", _NOTE)
@@ -50,7 +50,7 @@ def make_seeded_weights(folder: UPath, backbone: Backbone, log: Callable[[str], 
     """
     if (known := seeded_weights(folder, backbone)) is not None:
         return known
-    target = _packed_file(folder, backbone)
+    target = seeded_file(folder, backbone)
     log(f"making seeded weights of {backbone.name} (once; kept in {target})")
     if target.exists():
         log(f"{target} was damaged")
@@ -75,7 +75,7 @@ def weights_on_disk(source: WeightsSource, folder: UPath, backbone: Backbone) ->
     if source.kind != "seeded":
         yield source
         return
-    file = _packed_file(folder, backbone)
+    file = seeded_file(folder, backbone)
     try:
         content = read_packed(file).parts[FILE]
     except (FileNotFoundError, KeyError, StoreError) as error:
@@ -86,7 +86,8 @@ def weights_on_disk(source: WeightsSource, folder: UPath, backbone: Backbone) ->
         yield WeightsSource(source.kind, source.name, path, source.identity, source.note)
 
 
-def _packed_file(folder: UPath, backbone: Backbone) -> UPath:
+def seeded_file(folder: UPath, backbone: Backbone) -> UPath:
+    """Where a storage keeps a network's seeded weights."""
     made_of = {
         **backbone.function,
         "normalisation": backbone.as_dict()["normalisation"],

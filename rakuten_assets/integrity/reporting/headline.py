@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rakuten_assets.integrity.reporting.contents import IntegrityReport
 from rakuten_assets.pages.key_figures import KeyFigure, percent
-from rakuten_assets.units import human_bytes
+from rakuten_assets.units import counted, human_bytes
 
 
 def headline(report: IntegrityReport) -> str:
@@ -21,13 +21,18 @@ def headline(report: IntegrityReport) -> str:
     parts = []
     redundant = report.summary["duplicates"]["exact"]["redundant"]
     if redundant:
-        parts.append(f"{redundant:,} files are byte-identical copies of another")
+        parts.append(
+            counted(redundant, "file is a byte-identical copy", "files are byte-identical copies")
+            + " of another"
+        )
     conflicts = report.summary["label_conflicts"]["pixel"]["rows"]
     if conflicts:
-        parts.append(f"{conflicts:,} rows show a picture that other rows class differently")
+        parts.append(
+            counted(conflicts, "row shows", "rows show") + " a picture that other rows class differently"
+        )
     twins = report.summary["train_test_twins"]["near"]["test_rows"]
     if twins:
-        parts.append(f"{twins:,} test images are also in train")
+        parts.append(counted(twins, "test image is", "test images are") + " also in train")
     text = "; ".join(parts)
     return f"{first} {text[:1].upper()}{text[1:]}." if parts else first
 
@@ -50,18 +55,18 @@ def key_figures(report: IntegrityReport) -> list[KeyFigure]:
         _fault("blank", counts["blank"] + counts["near_blank"], f"{counts['blank']:,} exactly one colour",
                "suspicious"),
         _fault("redundant files", duplicates["exact"]["redundant"],
-               f"in {duplicates['exact']['groups']:,} groups of byte-identical files", "duplicates"),
+               f"in {counted(duplicates['exact']['groups'], 'group')} of byte-identical files", "duplicates"),
         _fault("near-duplicate groups", duplicates["near"]["beyond_finer_level"],
                "of different files that show the same picture", "duplicates"),
     ]  # fmt: skip
     if summary["classes"]:
         conflicts = summary["label_conflicts"]["pixel"]
         tiles.append(_fault("rows in label conflict", conflicts["rows"],
-                            f"equal pictures, different classes: {conflicts['groups']:,} groups",
+                            f"equal pictures, different classes: {counted(conflicts['groups'], 'group')}",
                             "conflicts"))  # fmt: skip
     if len(counts["by_split"]) > 1:
         twins = summary["train_test_twins"]["near"]
-        note = f"{twins['groups']:,} groups"
+        note = counted(twins["groups"], "group")
         tiles.append(_fault("test images also in train", twins["test_rows"], note, "twins"))
     if summary["leakage"]["rows"]:
         note, tone = (

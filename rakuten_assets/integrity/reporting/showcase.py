@@ -17,6 +17,7 @@ from rakuten_assets.images.thumbnails import thumbnail_uri, unchanged_bytes
 from rakuten_assets.integrity.duplicates.overlaps import conflicting, merging, twin_rows
 from rakuten_assets.integrity.reporting.findings import KINDS
 from rakuten_assets.pages.contact_sheets import Sheet, Tile
+from rakuten_assets.units import human_bytes
 
 THUMBNAIL_SIDE = 112
 _MOST_GROUPS = 24
@@ -30,10 +31,10 @@ _SHOWN_KINDS = (
     "dark", "light", "blurry", "low_information", "grayscale", "outlier",
 )  # fmt: skip
 _EXTREMES = (
-    ("bytes", "Smallest and largest files", "{:,.0f} B"),
-    ("brightness", "Darkest and brightest", "brightness {:.0f}"),
-    ("blur", "Softest and sharpest", "sharpness {:,.0f}"),
-    ("removable_share", "Least and most white border", "{:.0%} border"),
+    ("bytes", "Smallest and largest files", human_bytes),
+    ("brightness", "Darkest and brightest", "brightness {:.0f}".format),
+    ("blur", "Softest and sharpest", "sharpness {:,.0f}".format),
+    ("removable_share", "Least and most white border", "{:.0%} border".format),
 )
 
 
@@ -204,6 +205,6 @@ def _extreme_plans(images: pd.DataFrame) -> list[_Plan]:
         values = images[name].to_numpy(dtype=np.float64)[seen]
         order = seen[np.argsort(values, kind="stable")]
         ends = [*order[:_MOST_EXTREMES].tolist(), *order[-_MOST_EXTREMES:].tolist()]
-        tiles = [[(row, form.format(images[name].iloc[row]))] for row in ends]
+        tiles = [[(row, form(images[name].iloc[row]))] for row in ends]
         plans.append(_Plan(f"extremes_{name}", title, len(tiles), tiles))
     return plans

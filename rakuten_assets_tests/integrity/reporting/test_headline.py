@@ -34,7 +34,7 @@ def test_the_headline_names_what_matters_most():
     report = build_report(images, groups_of(images), [Path("/nowhere")] * 60)
     assert headline(report) == (
         "2 of 60 images cannot be used (3.3%). 2 files are byte-identical copies of another; 2 rows show a picture "
-        "that other rows class differently; 1 test images are also in train."
+        "that other rows class differently; 1 test image is also in train."
     )
     tiles = {tile.label: tile for tile in key_figures(report)}
     assert (tiles["unreadable"].value, tiles["unreadable"].tone) == ("2", "bad")
