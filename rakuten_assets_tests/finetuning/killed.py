@@ -18,17 +18,17 @@ from pathlib import Path
 
 from upath import UPath
 
-from rakuten_assets.augmentation.kernels import MODULES
+from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.finetuning.checkpoints import Checkpoints
 from rakuten_assets.finetuning.options import parse_options
-from rakuten_assets.finetuning.task import Task
+from rakuten_assets.finetuning.task import Task, training_images
 from rakuten_assets.finetuning.training import fine_tune
-from rakuten_assets.synthetic import generate_catalog
+from rakuten_assets.torch_data import Visit, training_loader
 from rakuten_assets_tests.finetuning.small import sha256_of, small_task, write_weights
 
 THREADS = 2
 OPTIONS = parse_options(
-    "train=2, epochs=9, patience=0, batch_size=16, learning_rate=0.01, checkpoint_every=2, balance=sampler, loss=focal"
+    "train=2, epochs=7, patience=0, batch_size=8, learning_rate=0.01, checkpoint_every=2, balance=sampler, loss=focal"
 )
 _OPERATIONS = {"open", "os.rename", "os.remove"}
 
@@ -81,17 +81,12 @@ def forked(work: Callable[[], str], answer: Path) -> int:
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
-    catalogue = folder / "catalogue"
-    generate_catalog(catalogue, train_rows=108, test_rows=2, seed=3, faults=False, workers=1, log=_say)
     source = folder / "small.safetensors"
     # In a process of its own: threads of torch's that a child inherits do not work.
     forked(lambda: str(write_weights(source).identity), folder / "identity")
-    from rakuten_assets.extraction.networks.weights import WeightsSource
-
     weights = WeightsSource("file", str(source), source, (folder / "identity").read_text())
-    task = small_task(catalogue, weights)
-    for name in MODULES:  # compiled here, once
-        import_module(f"rakuten_assets.augmentation.kernels.{name}")
+    task = small_task(folder / "pictures", weights)
+    _warm_up(task)
     calm, answer, place = folder / "calm", folder / "answer", folder / "killed"
     forked(lambda: run(task, calm), folder / "undisturbed")
     generator, moments = random.Random(seed), []
@@ -108,6 +103,16 @@ def main(folder: Path, kills: int, seed: int) -> None:
     forked(lambda: run(task, place), answer)
     digests = [(folder / "undisturbed").read_text(), answer.read_text()]
     print(json.dumps({"digests": digests, "killed": moments}))
+
+
+def _warm_up(task: Task) -> None:
+    """Import and compile here, once, what each process would otherwise import and compile for itself."""
+    for module in ("torch._dynamo", "rakuten_assets.evaluation.heads.multinomial", "scipy.optimize"):
+        import_module(module)
+    images = training_images(task, OPTIONS)
+    next(iter(training_loader(images, 2)))
+    for index in range(len(images)):
+        images[Visit(index, epoch=9)]
 
 
 def _say(line: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
+from PIL import Image
 from torch import nn
 
 from rakuten_assets.backbones import Backbone
@@ -18,9 +19,9 @@ from rakuten_assets.finetuning.task import Task
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.storage.files import sha256_of_file
 from rakuten_assets.torch_data import ImageTable
-from rakuten_assets.torch_data.tables import scanned_folder
 
 SIDE, DIM, CLASSES, BLOCKS = 32, 16, 27, 4
+ROWS_OF_A_CLASS = 4
 SMALL = Backbone(
     name="small",
     builder="rakuten_assets_tests.finetuning.small:build",
@@ -83,25 +84,24 @@ def write_weights(path: Path, backbone: Backbone = SMALL) -> WeightsSource:
     return WeightsSource("file", str(path), path, f"sha256:{sha256_of_file(path)}")
 
 
-def small_task(catalogue: Path, weights: WeightsSource, backbone: Backbone = SMALL) -> Task:
-    """The catalogue's train rows, a fifth of them to validate on."""
-    table, labels = scanned_folder(catalogue, "train", LIMITS)
-    assert labels is not None
-    groups = np.array([f"group {row // 2}" for row in range(len(table))])  # each row has a neighbour
-    return task_of(table, labels, groups, weights, backbone)
-
-
-def task_of(
-    table: ImageTable,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    weights: WeightsSource,
-    backbone: Backbone = SMALL,
-) -> Task:
-    """A task on these rows."""
-    preprocessing = preprocessing_for(backbone, "weights.safetensors", "document")
+def small_task(folder: Path, weights: WeightsSource) -> Task:
+    """Small noisy pictures, each class of a colour of its own; a fifth of the rows validate. They are written there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    rows = np.arange(ROWS_OF_A_CLASS * CLASSES)
+    labels = rows // ROWS_OF_A_CLASS
+    paths, digests = [], []
+    for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
+        colour = np.array([label % 3, label // 3 % 3, label // 9]) * 100
+        pixels = np.clip(colour + random.normal(0, 25, (SIDE + 8, SIDE, 3)), 0, 255).astype(np.uint8)
+        paths.append(folder / f"{row:03d}.png")
+        Image.fromarray(pixels).save(paths[-1])
+        digests.append(sha256_of_file(paths[-1]))
+    groups = np.array([f"group {row // 2}" for row in rows])  # each row has a neighbour
+    table = ImageTable(paths, rows, np.ones(len(rows), bool), digests)
+    preprocessing = preprocessing_for(SMALL, "weights.safetensors", "document")
     validation = grouped_split(labels, groups)
-    return Task(backbone, weights, preprocessing, table, labels, groups, validation, CLASSES, LIMITS)
+    return Task(SMALL, weights, preprocessing, table, labels, groups, validation, CLASSES, LIMITS)
 
 
 def sha256_of(state: dict[str, torch.Tensor]) -> str:

@@ -25,7 +25,7 @@ from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.torch_data import ImageTable, validation_loader
 from rakuten_assets_tests.finetuning.small import CLASSES, SMALL, sha256_of
 
-SHORT = FineTuning(train="2", epochs=2, patience=0, batch_size=16, learning_rate=0.01, checkpoint_every=2)
+SHORT = FineTuning(train="2", epochs=2, patience=0, batch_size=8, learning_rate=0.01, checkpoint_every=2)
 
 
 def tuned(task: Task, options: FineTuning = SHORT, **more: Any) -> FineTuned:
@@ -60,7 +60,7 @@ def test_the_same_run_gives_the_same_bits_and_another_seed_others(task: Task) ->
     assert sha256_of(tuned(task, dataclasses.replace(SHORT, seed=1)).state) != sha256_of(one.state)
 
 
-@pytest.mark.parametrize("stops", [(1, 2), (3,), (5,), (7, 8, 9)])
+@pytest.mark.parametrize("stops", [(1, 2), (3,), (5,), (6, 7, 8)])
 def test_a_stopped_run_goes_on_to_the_same_bits(stops: tuple[int, ...], task: Task, tmp_path: Path) -> None:
     said: list[str] = []
     checkpoints = Checkpoints(UPath(tmp_path), task.identity(SHORT), said.append)
@@ -73,7 +73,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(stops: tuple[int, ...], task: Ta
     assert resumed.epochs == calm.epochs
     assert sum("resumed after step" in line for line in said) == len(stops)
     # Everything is done: once more from the last checkpoint, without a step.
-    assert sha256_of(tuned(task, checkpoints=checkpoints, on_step=stop_after(10)).state) == sha256_of(
+    assert sha256_of(tuned(task, checkpoints=checkpoints, on_step=stop_after(12)).state) == sha256_of(
         calm.state
     )
 
