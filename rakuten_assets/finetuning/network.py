@@ -77,7 +77,7 @@ def recompute_activations(network: nn.Module, modules: Iterable[str]) -> None:
         module = network.get_submodule(name)
         if next(module.children(), None) is None:
             continue  # One layer has nothing inside to save.
-        module.forward = functools.partial(_recomputed, module, module.forward)  # type: ignore[method-assign]
+        module.forward = functools.partial(_recomputed, module, module.forward)
 
 
 def _recomputed(module: nn.Module, forward: Any, *inputs: Any) -> Any:

@@ -150,7 +150,7 @@ def options_table() -> str:
 
 
 def _parsed(field: dataclasses.Field[Any], text: str) -> Any:
-    kind = type(field.default)
+    kind: Any = type(field.default)
     try:
         return _WORDS[text.lower()] if kind is bool else kind(text)
     except (KeyError, ValueError):
@@ -158,7 +158,8 @@ def _parsed(field: dataclasses.Field[Any], text: str) -> Any:
 
 
 def _check(field: dataclasses.Field[Any], value: Any) -> None:
-    kind, about = type(field.default), field.metadata
+    kind: Any = type(field.default)
+    about = field.metadata
     fits = isinstance(value, kind) or (kind is float and isinstance(value, int))
     if not fits or (kind is int and isinstance(value, bool)):
         raise _refusal(field, value)
@@ -170,7 +171,8 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
 
 
 def _refusal(field: dataclasses.Field[Any], value: Any) -> SettingsError:
-    about, kind = field.metadata, type(field.default)
+    kind: Any = type(field.default)
+    about = field.metadata
     if about["allowed"]:
         wanted = f"allowed are {', '.join(about['allowed'])}"
     elif kind is bool:

@@ -124,10 +124,10 @@ def trained_of(options: FineTuning, weights: WeightsSource) -> str:
 def _images(task: Task, rows: Mask, options: ImageOptions) -> RakutenImageDataset:
     places = np.flatnonzero(rows)
     table = ImageTable(
-        [task.table.paths[place] for place in places],
+        [task.table.paths[place] for place in places.tolist()],
         task.table.rows[places],
         task.table.valid[places],
-        [task.table.sha256[place] for place in places],
+        [task.table.sha256[place] for place in places.tolist()],
     )
     return RakutenImageDataset(table, task.labels[places], options=options)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -119,6 +119,7 @@ class _Run:
         self._network = Classifier(backbone, task.backbone.feature_dim, task.classes, options.dropout)
         self._network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._average = averaged(self._network, options.ema).eval()
+        self._averaged = cast(Classifier, self._average.module)
         trained = {f"{BACKBONE}{name}" for name in self._part.names} | {"linear.weight", "linear.bias"}
         set_training(self._network, frozenset(trained))
         buffers = {name for name, _ in self._network.named_buffers()}
@@ -150,7 +151,7 @@ class _Run:
     def resume(self, tensors: Tensors, state: dict[str, Any]) -> None:
         """Go on where a checkpoint was."""
         self._network.load_state_dict(_of(tensors, "network"), strict=False)
-        self._average.module.load_state_dict(_of(tensors, "average"), strict=False)
+        self._averaged.load_state_dict(_of(tensors, "average"), strict=False)
         self._best = _of(tensors, "best")
         for name, parameter in self._network.named_parameters():
             moments = _of(tensors, f"optimizer/{name}")
@@ -200,8 +201,8 @@ class _Run:
         kept = len(self._epochs) - 1
         if self._options.patience:
             kept = best_epoch(self._scores)
-            self._average.module.load_state_dict(self._best, strict=False)
-        backbone: torch.nn.Module = self._average.module.backbone
+            self._averaged.load_state_dict(self._best, strict=False)
+        backbone: torch.nn.Module = self._averaged.backbone
         state = {name: one.detach().cpu().contiguous().clone() for name, one in backbone.state_dict().items()}
         epochs = tuple(self._epochs)
         return FineTuned(state, epochs, kept, self._part, self._stepper.parts, self._environment)
@@ -216,12 +217,12 @@ class _Run:
         return self._loader
 
     def _score(self, loss: float | None) -> Epoch:
-        logits = outputs(self._average.module, self._validation, self._arithmetic)
+        logits = outputs(self._averaged, self._validation, self._arithmetic)
         epoch = epoch_of(self._epoch, loss, logits, self._task.labels[self._task.validating])
         self._epochs.append(epoch)
         best = best_epoch(self._scores)
         if best == self._epoch:
-            state = self._average.module.state_dict()
+            state = self._averaged.state_dict()
             self._best = {name: state[name].clone() for name in self._changing}
         what = f"epoch {epoch.epoch} of {self._options.epochs}" if self._epoch else "before training"
         trained = f"training loss {loss:.3f}, " if loss is not None else ""
@@ -235,7 +236,7 @@ class _Run:
         if self._checkpoints is None:
             return
         self._mean_loss()
-        network, average = self._network.state_dict(), self._average.module.state_dict()
+        network, average = self._network.state_dict(), self._averaged.state_dict()
         tensors = {f"network/{name}": network[name] for name in self._changing}
         tensors |= {f"average/{name}": average[name] for name in self._changing}
         tensors |= {f"best/{name}": one for name, one in self._best.items()}
@@ -268,9 +269,7 @@ class _Run:
         self._log(f"fitting a classifier to the features of {int(task.training.sum()):,} training images")
         loader = validation_loader(plain_images(task, task.training), self._options.batch_size)
         with Progress("features", int(task.training.sum()), log=self._log) as progress:
-            features = outputs(
-                self._average.module.backbone, loader, self._arithmetic, advance=progress.advance
-            )
+            features = outputs(self._averaged.backbone, loader, self._arithmetic, advance=progress.advance)
         labels = task.labels[task.training]
         balanced = self._options.balance == "class_weights"
         head = fit_logistic(
@@ -281,7 +280,7 @@ class _Run:
             class_weights=class_weights(labels, task.classes) if balanced else None,
             seed=self._options.seed,
         )
-        for network in (self._network, self._average.module):
+        for network in (self._network, self._averaged):
             network.take_over(head)
 
     def _training_loader(self, threads: int) -> ImageLoader:

@@ -30,6 +30,8 @@ def curves_png(
         raise ValueError(
             f"one to {len(style.SERIES_COLOURS)} curves a panel are legible, in at least one panel"
         )
+    from matplotlib.ticker import MaxNLocator  # with the first chart, as matplotlib itself
+
     figure, first = style.new_chart(4.6 * len(panels), 4.2, title, subtitle, rules="y")
     grid = figure.add_gridspec(1, len(panels))
     first.set_subplotspec(grid[0])
@@ -47,7 +49,7 @@ def curves_png(
                       label=name)  # fmt: skip
         if marked is not None:
             axes.axvline(marked, color=style.QUIET_INK, linewidth=1, linestyle=(0, (4, 3)))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         legend = axes.legend(frameon=False, fontsize=style.SMALL_POINTS, labelcolor=style.INK)
         for text in legend.get_texts():

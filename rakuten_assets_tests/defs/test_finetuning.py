@@ -20,6 +20,8 @@ from rakuten_assets.storage.records import read_record
 from rakuten_assets_tests.defs.conftest import Project, failure_of, no_charts
 from rakuten_assets_tests.finetuning.small import SMALL, write_weights
 
+pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+
 LITE = "efficientnet_lite0/fine_tuned_weights"
 
 
