@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 
-import rakuten_assets
 from rakuten_assets.backbones import register, registry
 from rakuten_assets.definitions import build_defs
 from rakuten_assets.errors import SettingsError
@@ -136,20 +136,26 @@ def test_the_result_is_extracted_and_scored_like_any_weights(
     ]
     assert observed == [1, 2], "no epoch was shown while it ran"
 
-    features, fingerprints, notes = {}, {}, {}
-    for name, weights in (("before", start), ("after", folder / "weights.safetensors")):
+    features, described = {}, {}
+    for name, weights, wanted in (
+        ("before", start, ["small/metadata"]),
+        ("after", folder / "weights.safetensors", ["small/metadata", "small/validation_report"]),
+    ):
         scored = project_of(catalog, storage, weights, "")
-        wanted = ["outputs", "small/validation_report"]
-        selected = sorted({one for key in wanted for one in upstream(scored, key)})
-        done = scored.run(*selected, span=("00", "02"))
+        done = scored.run(
+            *sorted({one for key in wanted for one in upstream(scored, key)}), span=("00", "02")
+        )
         assert done.success, name
-        data = rakuten_assets.load(storage, "small")
-        features[name] = np.array(data.train.X)
-        fingerprints[name], notes[name] = data.metadata["fingerprint"], data.metadata["weights_note"]
-        assert data.metadata["weights_sha256"] is not None
-    assert fingerprints["before"] != fingerprints["after"]
+        assets = storage / "assets" / "small"
+        features[name] = np.load(assets / "train_feature_matrix" / "train_feature_matrix.npy")
+        described[name] = json.loads((assets / "metadata" / "metadata.json").read_bytes())
+    assert described["before"]["fingerprint"] != described["after"]["fingerprint"]
     assert not np.array_equal(features["before"], features["after"])
-    assert "FINE-TUNED" in notes["after"] and "FINE-TUNED" not in notes["before"]
+    assert described["after"]["weights_sha256"] == record["weights_sha256"]
+    assert "FINE-TUNED" in described["after"]["weights_note"]
+    assert "FINE-TUNED" not in described["before"]["weights_note"]
+    report = json.loads((assets / "validation_report" / "validation_report.json").read_bytes())
+    assert "FINE-TUNED" in report["weights"]
 
     # Trained weights are not trained again without a word.
     again = project_of(catalog, storage, folder / "weights.safetensors", options)
