@@ -17,7 +17,7 @@ def curves_png(
     subtitle: str = "",
     marked: int | None = None,
 ) -> bytes:
-    """Curves over 0, 1, 2..., one panel beside the other, as quantities of different units need it.
+    """Curves over 0, 1, 2..., one panel below the other, as quantities of different units need it.
 
     Args:
         panels: of each, what its axis measures, and name -> values (n,); values that are not finite are left out.
@@ -32,12 +32,12 @@ def curves_png(
         )
     from matplotlib.ticker import MaxNLocator  # with the first chart, as matplotlib itself
 
-    figure, first = style.new_chart(4.6 * len(panels), 4.2, title, subtitle, rules="y")
-    grid = figure.add_gridspec(1, len(panels))
+    figure, first = style.new_chart(8.4, 1.1 + 2.5 * len(panels), title, subtitle, rules="y")
+    grid = figure.add_gridspec(len(panels), 1)
     first.set_subplotspec(grid[0])
     for place, (measure, curves) in enumerate(panels):
-        axes = first if not place else style.beside(figure, grid[place])
-        style.name_axes(axes, xlabel, measure)
+        axes = first if not place else style.further_axes(figure, grid[place])
+        style.name_axes(axes, xlabel if place == len(panels) - 1 else "", measure)
         arrays = {name: np.asarray(values, dtype=np.float64) for name, values in curves.items()}
         if not any(np.isfinite(values).any() for values in arrays.values()):
             style.say_empty(axes)

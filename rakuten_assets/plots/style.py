@@ -74,7 +74,7 @@ def new_chart(
     return figure, axes
 
 
-def beside(figure: Figure, place: Any, rules: Literal["x", "y", ""] = "y") -> Axes:
+def further_axes(figure: Figure, place: Any, rules: Literal["x", "y", ""] = "y") -> Axes:
     """Further axes of a chart, without a heading of their own, at a place of its grid."""
     axes = figure.add_subplot(place)
     _calm(axes, rules)
