@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -19,33 +18,51 @@ BACKBONE = "backbone."
 """What the names of a backbone's tensors begin with."""
 
 
+_UNLIMITED = 1e30  # Not infinity: the average of two of them would be no number.
+_MOST_DEVIATIONS = 10.0
+
+
 class Classifier(nn.Module):
     """A backbone, dropout and a linear layer: normalised (n, 3, side, side) to logits (n, classes).
+
+    Once a head is taken over, features are standardised by its mean and scale, and cut at 10 deviations: a feature that
+    hardly varies in the training rows varies a lot under augmentation, and would drown the others.
 
     Args:
         backbone: gives features (n, dim).
     """
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+    limit: torch.Tensor
+
     def __init__(self, backbone: nn.Module, dim: int, classes: int, dropout: float) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("scale", torch.ones(dim))
+        self.register_buffer("limit", torch.tensor(_UNLIMITED))
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(dim, classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.linear(self.dropout(self.backbone(images)))
+        return self.classify(self.backbone(images))
+
+    def classify(self, features: torch.Tensor) -> torch.Tensor:
+        """Logits (n, classes) of features (n, dim)."""
+        standardised = ((features - self.mean) / self.scale).clamp(-self.limit, self.limit)
+        logits: torch.Tensor = self.linear(self.dropout(standardised))
         return logits
 
     @torch.no_grad()
     def take_over(self, head: Head) -> None:
-        """Make the linear layer give a logistic head's logits."""
+        """Give a logistic head's logits, calibrated by its temperature."""
         ((weight, bias),) = head.layers
-        mean, scale = (
-            np.asarray(part, np.float64) for part in (head.standardisation.mean, head.standardisation.scale)
-        )
-        scaled = weight.astype(np.float64) / scale[:, None]
-        self.linear.weight.copy_(torch.from_numpy(scaled.T.astype(np.float32)))
-        self.linear.bias.copy_(torch.from_numpy((bias - mean @ scaled).astype(np.float32)))
+        self.mean.copy_(torch.from_numpy(head.standardisation.mean))
+        self.scale.copy_(torch.from_numpy(head.standardisation.scale))
+        self.limit.fill_(_MOST_DEVIATIONS)
+        self.linear.weight.copy_(torch.from_numpy(weight.T / head.temperature))
+        self.linear.bias.copy_(torch.from_numpy(bias / head.temperature))
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:

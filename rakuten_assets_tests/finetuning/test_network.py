@@ -22,10 +22,22 @@ def test_the_linear_layer_takes_over_a_heads_logits() -> None:
     features = (random.normal(size=(60, DIM)) * 7 + 3).astype(np.float32)
     labels = np.arange(60) % CLASSES
     head = fit_logistic(features, labels, codes=np.arange(CLASSES), penalties=(0.1,))
-    network = classifier()
+    head = head.with_temperature(2.5)
+    network = classifier().eval()
     network.take_over(head)
-    found = network.linear(torch.from_numpy(features)).detach().numpy()
-    np.testing.assert_allclose(found, head.logits(features), rtol=1e-4, atol=1e-4)
+    found = network.classify(torch.from_numpy(features)).detach().numpy()
+    np.testing.assert_allclose(found, head.logits(features) / 2.5, rtol=1e-4, atol=1e-4)
+
+
+def test_a_feature_that_hardly_varied_does_not_drown_the_others() -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(60, DIM)).astype(np.float32)
+    features[:, 3] *= 1e-6
+    head = fit_logistic(features, np.arange(60) % CLASSES, codes=np.arange(CLASSES), penalties=(0.1,))
+    network = classifier().eval()
+    network.take_over(head)
+    features[:, 3] += 1.0
+    assert float(network.classify(torch.from_numpy(features)).detach().abs().max()) < 100
 
 
 def test_an_average_follows_weights_and_statistics_and_keeps_what_does_not_change() -> None:
