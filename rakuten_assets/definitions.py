@@ -15,6 +15,7 @@ from rakuten_assets.defs.catalog import stage as catalog  # noqa: E402
 from rakuten_assets.defs.evaluation import stage as evaluation  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
 from rakuten_assets.defs.features import stage as features  # noqa: E402
+from rakuten_assets.defs.finetuning import stage as finetuning  # noqa: E402
 from rakuten_assets.defs.jobs import build_automation, build_jobs  # noqa: E402
 from rakuten_assets.defs.labels import stage as labels  # noqa: E402
 from rakuten_assets.defs.outputs import stage as outputs  # noqa: E402
@@ -58,6 +59,7 @@ def build_defs(
         features.build(chosen, shards, jobs["everything"]),
         outputs.build(chosen),
         evaluation.build(chosen),
+        finetuning.build(chosen),
         whole,
     )
 

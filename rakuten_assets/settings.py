@@ -72,6 +72,15 @@ class Settings(BaseSettings):
     allow_download: bool = Field(
         False, description="Whether torchvision may fetch missing pretrained weights from the network."
     )
+    finetune: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Backbones to fine-tune, with commas between; each gets the asset `<name>/fine_tuned_weights`, and "
+        "the job `fine_tuning` makes them. Unset: the graph has no such asset.",
+    )
+    finetune_options: str = Field(
+        "",
+        description="How, as `name=value,name=value`; the table of options says what there is.",
+    )
     preprocessing: Literal["document", "preset"] = Field(
         "document",
         description="`document`: resize to 224x224, bilinear, no crop. `preset`: the transform that the "
@@ -176,12 +185,12 @@ class Settings(BaseSettings):
         """A relative folder as an absolute one, the same from every folder of the project."""
         return UPath(project_root() / value) if is_local(value) and not value.is_absolute() else value
 
-    @field_validator("backbone", mode="before")
+    @field_validator("backbone", "finetune", mode="before")
     @classmethod
     def _as_names(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
-    @field_validator("backbone")
+    @field_validator("backbone", "finetune")
     @classmethod
     def _known_and_different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         families: dict[str, str] = {}

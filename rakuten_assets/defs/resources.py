@@ -29,6 +29,7 @@ AT_LAUNCH = (
     "threads",
     "batch_size",
     "allow_download",
+    "finetune_options",
     "max_file_bytes",
     "max_pixels",
     "max_memory",

@@ -24,7 +24,8 @@ class ExtractorFingerprint:
     Attributes:
         backbone, feature_dim: the network's name and the length of a row.
         network: what builds the network, and which layer its features are taken before.
-        weights: the identity of the weights: `sha256:...` of their file, `seeded:sha256:...` of seeded ones.
+        weights: the identity of the weights: `sha256:...` of their file, `seeded:sha256:...` of seeded ones,
+            `fine_tuned:sha256:...` of a file that was fine-tuned here.
         preprocessing: operations on the image, and the normalisation.
         numerics: the machine's part, a `NumericProfile`: kernels, instruction set, decoders. Pillow's version is among
             them, which the resize follows too (13.0 changed single grey levels of tall images).

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rakuten_assets.extraction.fingerprint import differences
+from rakuten_assets.extraction.networks.weights import FINE_TUNED
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.extraction.storing.matrix import ColumnStatistics
 from rakuten_assets.settings import Settings
@@ -43,7 +44,7 @@ METADATA_KEYS = (
     "timestamp",
 )
 # Where things lie on one machine says nothing about the arrays.
-_SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download"}
+_SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download", "finetune", "finetune_options"}
 # When and by what release it was made: these never make metadata of the same arrays different.
 _NOT_CONTENT = ("timestamp", "packages", "settings")
 
@@ -93,8 +94,8 @@ def fingerprint_digest(fingerprint: Mapping[str, Any]) -> str:
 
 def weights_sha256(fingerprint: Mapping[str, Any]) -> str | None:
     """sha256 of the weights' file; None for seeded weights, which nobody else has."""
-    kind, _, digest = str(fingerprint["weights"]).partition(":")
-    return digest if kind == "sha256" else None
+    kind, _, digest = str(fingerprint["weights"]).rpartition(":")
+    return digest if kind in ("sha256", f"{FINE_TUNED}:sha256") else None
 
 
 def weights_note(fingerprint: Mapping[str, Any]) -> str:
@@ -103,6 +104,12 @@ def weights_note(fingerprint: Mapping[str, Any]) -> str:
     if sha256 is None:
         return (
             "SEEDED: random, calibrated weights for trying things out; the vectors mean nothing beyond that"
+        )
+    if str(fingerprint["weights"]).startswith(FINE_TUNED):
+        return (
+            "FINE-TUNED on the training rows of the grouped split: figures of that split are of rows that the network "
+            "did not see, those of the customary split and of cross-validation are not; state dict with sha256 "
+            f"{sha256}"
         )
     return f"state dict with sha256 {sha256}"
 

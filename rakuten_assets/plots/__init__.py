@@ -14,6 +14,7 @@ from rakuten_assets.plots.charts import (
     reliability_png,
 )
 from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_jpeg
+from rakuten_assets.plots.curves import curves_png
 from rakuten_assets.plots.markdown import picture_markdown
 from rakuten_assets.plots.scatter import scatter_png
 
@@ -23,6 +24,7 @@ __all__ = [
     "boxes_png",
     "class_distribution_png",
     "contact_sheet_jpeg",
+    "curves_png",
     "heatmap_png",
     "histogram_png",
     "picture_markdown",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -70,13 +70,24 @@ def new_chart(
             color=QUIET_INK,
             parse_math=False,
         )
+    _calm(axes, rules)
+    return figure, axes
+
+
+def further_axes(figure: Figure, place: Any, rules: Literal["x", "y", ""] = "y") -> Axes:
+    """Further axes of a chart, without a heading of their own, at a place of its grid."""
+    axes = figure.add_subplot(place)
+    _calm(axes, rules)
+    return axes
+
+
+def _calm(axes: Axes, rules: Literal["x", "y", ""]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(RULE)
     axes.tick_params(colors=QUIET_INK, labelsize=SMALL_POINTS, length=0)
     if rules:
         axes.grid(axis=rules, color=RULE, linewidth=0.7)
         axes.set_axisbelow(True)
-    return figure, axes
 
 
 def name_axes(axes: Axes, xlabel: str = "", ylabel: str = "") -> None:

@@ -23,6 +23,7 @@ from rakuten_assets.augmentation.normalisation import normalise, to_size
 from rakuten_assets.augmentation.randomness import sample_key
 from rakuten_assets.augmentation.transform import Transform
 from rakuten_assets.errors import AugmentationError, UndecodableImageError
+from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 from rakuten_assets.settings import Settings
@@ -206,15 +207,18 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
             reason = "its content has changed since the scan"
         else:
             try:
-                return np.ascontiguousarray(
-                    to_size(decode_rgb(content, self.options.limits), self.options.side)
-                )
+                return np.ascontiguousarray(self._resized(decode_rgb(content, self.options.limits)))
             except UndecodableImageError as error:
                 reason = str(error)
         raise AugmentationError(
             f"{path} (row {self._table.rows[place]}) cannot be used: {reason}; the scan found it whole. Scan the "
             "images again (materialise its shard of image_scan), or put the file back"
         )
+
+    def _resized(self, pixels: Pixels) -> Pixels:
+        if self.options.preprocessing is not None:
+            return preprocess(np.ascontiguousarray(pixels), self.options.preprocessing)
+        return to_size(pixels, self.options.side)
 
     def _mix(self, place: int, visit: Visit) -> Mix | None:
         if self.options.mix is None:

@@ -12,6 +12,7 @@ from rakuten_assets.augmentation.mixing import Mixing
 from rakuten_assets.augmentation.transform import Transform
 from rakuten_assets.backbones import IMAGENET, Normalisation
 from rakuten_assets.errors import AugmentationError
+from rakuten_assets.extraction.preprocessing import Preprocessing
 from rakuten_assets.images.limits import DecodeLimits
 
 Augmentation = Transform | Callable[[torch.Tensor], torch.Tensor] | Mapping[int, Any]
@@ -25,6 +26,7 @@ class ImageOptions:
 
     Attributes:
         side: of a sample's picture, in pixels.
+        preprocessing: how a picture becomes so large, an extractor's; None: resized to (side, side), bilinear.
         augment: None; a transform of `rakuten_assets.augmentation`; any callable from a uint8 tensor (3, side, side)
             to a tensor, such as a v2 `Compose` (its random numbers, from torch's global generator, are then keyed
             by the sample too; a float result is taken as it is and not normalised); or a mapping label -> one of
@@ -37,6 +39,7 @@ class ImageOptions:
     """
 
     side: int = 224
+    preprocessing: Preprocessing | None = None
     augment: Augmentation | None = None
     mix: Mixing | None = None
     normalisation: Normalisation | None = IMAGENET
@@ -47,6 +50,10 @@ class ImageOptions:
         if not isinstance(self.side, int) or not 1 <= self.side <= 65535:
             raise AugmentationError(
                 f"side={self.side!r}: allowed is a whole number of pixels from 1 to 65535"
+            )
+        if self.preprocessing is not None and self.preprocessing.side != self.side:
+            raise AugmentationError(
+                f"side={self.side}, but the preprocessing gives {self.preprocessing.side} pixels; give the same"
             )
 
 

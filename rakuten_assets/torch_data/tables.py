@@ -65,7 +65,7 @@ def stored_images(settings: Settings, split: Split) -> tuple[ImageTable, NDArray
     shards = [
         _read(storage.asset_file(["image_scan"], key, ".parquet")) for key in shard_keys(settings.shards)
     ]
-    return _of_split(pd.concat(shards, ignore_index=True), open_catalog(settings), split)
+    return images_of_scan(pd.concat(shards, ignore_index=True), open_catalog(settings), split)
 
 
 def scanned_folder(
@@ -87,12 +87,18 @@ def scanned_folder(
     with Progress("scan", len(chosen)) as progress:
         paths = folder.image_paths(chosen["file"])
         scan = scan_images(paths, limits, usable_cores(), progress=progress)
-    return _of_split(pd.concat([chosen, scan[["status", "sha256"]]], axis=1), folder, split)
+    return images_of_scan(pd.concat([chosen, scan[["status", "sha256"]]], axis=1), folder, split)
 
 
-def _of_split(
+def images_of_scan(
     images: pd.DataFrame, folder: CatalogFolder, split: Split
 ) -> tuple[ImageTable, NDArray[np.int64] | None]:
+    """A split's images, and their labels; None for test.
+
+    Args:
+        images: rows of the scan, of all shards.
+        folder: the catalogue that was scanned.
+    """
     chosen = images[images["split"] == split].sort_values("row", ignore_index=True)
     table = ImageTable(
         folder.image_paths(chosen["file"].tolist()),

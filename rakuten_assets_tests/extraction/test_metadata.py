@@ -94,7 +94,12 @@ def test_counts_that_disagree_are_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("weights", "digest", "note"), [("sha256:abc", "abc", "abc"), ("seeded:b0:recipe 1", None, "SEEDED")]
+    ("weights", "digest", "note"),
+    [
+        ("sha256:abc", "abc", "abc"),
+        ("seeded:b0:recipe 1", None, "SEEDED"),
+        ("fine_tuned:sha256:abc", "abc", "those of the customary split and of cross-validation are not"),
+    ],
 )
 def test_what_the_weights_are_is_said(weights: str, digest: str | None, note: str) -> None:
     assert weights_sha256({"weights": weights}) == digest

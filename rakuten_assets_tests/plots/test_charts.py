@@ -16,6 +16,7 @@ from rakuten_assets.plots import (
     bars_png,
     boxes_png,
     class_distribution_png,
+    curves_png,
     heatmap_png,
     histogram_png,
     picture_markdown,
@@ -30,6 +31,12 @@ CHARTS: dict[str, Callable[[], bytes]] = {
     "histogram": lambda: histogram_png({"train": NORMAL[0], "test": NORMAL[1]}, "Brightness", "grey level"),
     "boxes": lambda: boxes_png(dict(zip(CODES, itertools.repeat(NORMAL[0]))), "Brightness", "grey level"),
     "heatmap": lambda: heatmap_png(np.outer(range(27), range(27)), CODES, CODES, "Confusion"),
+    "curves": lambda: curves_png(
+        [("loss", {"training": [np.nan, 2.0, 1.0]}), ("score", {"a": [0.1, 0.4, 0.3]})],
+        "Training",
+        "epoch",
+        marked=1,
+    ),
     "small heatmap": lambda: heatmap_png([[1.0, 2.0], [3.0, np.nan]], ["a", "b"], ["c", "d"], "Table"),
 }
 
@@ -100,6 +107,8 @@ def test_classes_are_sorted_by_size_from_the_top() -> None:
         lambda: heatmap_png(np.empty((0, 0)), [], [], "t"),
         lambda: heatmap_png([[np.nan]], ["a"], ["b"], "t"),
         lambda: heatmap_png([[7, 7]], ["a"], ["b", "c"], "t"),
+        lambda: curves_png([("y", {})], "t", "x"),
+        lambda: curves_png([("y", {"a": [np.nan]}), ("z", {"a": [1.0]})], "t", "x", marked=0),
     ],
 )
 def test_nothing_to_draw_is_drawn_too(draw: Callable[[], bytes]) -> None:
@@ -113,6 +122,7 @@ def test_text_is_text_and_not_a_formula() -> None:
     opened(bars_png([odd], [1], odd, odd, subtitle=odd))
     opened(histogram_png({odd: [1.0, 2.0]}, odd, odd))
     opened(heatmap_png([[1]], [odd], [odd], odd, odd, odd, scale_label=odd))
+    opened(curves_png([(odd, {odd: [1.0, 2.0]})], odd, odd, odd))
 
 
 def test_many_rows_are_cut_and_it_is_said() -> None:
@@ -123,6 +133,8 @@ def test_many_rows_are_cut_and_it_is_said() -> None:
 def test_more_series_than_colours_are_refused_rather_than_dropped() -> None:
     with pytest.raises(ValueError, match="at most 6"):
         histogram_png({str(number): [1.0, 2.0] for number in range(7)}, "t", "x")
+    with pytest.raises(ValueError, match="one to 6"):
+        curves_png([("y", {str(number): [1.0, 2.0] for number in range(7)})], "t", "x")
 
 
 def luminance(colour: str) -> float:

@@ -20,11 +20,13 @@ from rakuten_assets.backbones import find_backbone
 from rakuten_assets.dataset.labels import fit_label_encoder
 from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.errors import AugmentationError, ManifestError, StoreError
+from rakuten_assets.extraction.preprocessing import preprocess, preprocessing_for
+from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.tables import write_table
 from rakuten_assets.torch_data import ImageTable, RakutenImageDataset, Visit
 from rakuten_assets_tests.augmentation.pictures import noise
-from rakuten_assets_tests.torch_data.conftest import BAD_ROWS
+from rakuten_assets_tests.torch_data.conftest import BAD_ROWS, LIMITS
 
 Scanned = tuple[ImageTable, Any]
 
@@ -49,6 +51,18 @@ def test_a_sample_can_be_normalised_as_any_backbone_wants_it(scanned: Scanned) -
     tensor = RakutenImageDataset(*scanned, normalisation=normalisation)[7][0]
     pixels = RakutenImageDataset(*scanned, normalisation=None)[7][0]
     assert torch.equal(tensor, (pixels.float() - 127.0) / 128.0)
+
+
+@pytest.mark.parametrize("name", ["document", "preset"])
+def test_a_sample_can_be_preprocessed_as_an_extractor_does_it(name: str, scanned: Scanned) -> None:
+    backbone = find_backbone("efficientnet_lite2")
+    preprocessing = preprocessing_for(backbone, "pretrained", name)
+    side = preprocessing.side
+    dataset = RakutenImageDataset(*scanned, normalisation=None, side=side, preprocessing=preprocessing)
+    pixels = decode_rgb(Path(dataset.get_image_path(7)).read_bytes(), LIMITS)
+    assert np.array_equal(dataset[7][0].permute(1, 2, 0).numpy(), preprocess(pixels, preprocessing))
+    with pytest.raises(AugmentationError, match=f"side=100, but the preprocessing gives {side} pixels"):
+        RakutenImageDataset(*scanned, side=100, preprocessing=preprocessing)
 
 
 def test_images_that_have_the_size_already_do_not_share_memory(scanned: Scanned) -> None:

@@ -27,6 +27,12 @@ from rakuten_assets.units import human_bytes
 WeightsKind = Literal["published", "file", "seeded"]
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
+FINE_TUNED = "fine_tuned"
+"""Key of a safetensors file's header that says that this project fine-tuned the weights."""
+_FINE_TUNED_NOTE = (
+    "fine-tuned weights: the network was trained on the training rows of the grouped split, so that only figures of "
+    "that split's validation rows are of rows that it did not see"
+)
 # The largest backbone on offer has 550 MB of weights; a training checkpoint with optimizer state has thrice that.
 _MAX_FILE_BYTES = 4 << 30
 
@@ -39,7 +45,8 @@ class WeightsSource:
         kind: `published`, `file` or `seeded`.
         name: what the setting says.
         path: the state-dict file.
-        identity: what a fingerprint holds: `sha256:<digest of the file>`, or `seeded:sha256:<digest>`.
+        identity: what a fingerprint holds: `sha256:<digest of the file>`, or `seeded:sha256:<digest>`, or
+            `fine_tuned:sha256:<digest>`.
         note: what a reader of the results must know; "" for real weights.
     """
 
@@ -74,6 +81,8 @@ def find_weights(backbone: Backbone, name: str, allow_download: bool) -> Weights
         path = _expanded(name, "RAKUTEN_WEIGHTS")
         digest = _sha256_of_weights(path, f"RAKUTEN_WEIGHTS={name}")
         _check_published_name(path, digest, backbone)
+        if is_fine_tuned(path):
+            return WeightsSource("file", name, path, f"{FINE_TUNED}:sha256:{digest}", _FINE_TUNED_NOTE)
         return WeightsSource("file", name, path, f"sha256:{digest}")
     release = backbone.release(name)
     path = _published_file(release, backbone, allow_download)
@@ -81,6 +90,19 @@ def find_weights(backbone: Backbone, name: str, allow_download: bool) -> Weights
     if not digest.startswith(release.sha256):
         raise _not_published(path, digest, release)
     return WeightsSource("published", release.name, path, f"sha256:{digest}")
+
+
+def is_fine_tuned(path: Path) -> bool:
+    """Whether a weights file says of itself that it was fine-tuned here. What cannot be read says nothing."""
+    if path.suffix != ".safetensors":
+        return False
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return FINE_TUNED in (file.metadata() or {})
+    except (OSError, ValueError, safetensors.SafetensorError):
+        return False  # Whoever loads it says what is wrong with it.
 
 
 def checkpoint_folder() -> Path:

@@ -4,12 +4,18 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.errors import WeightsError
 from rakuten_assets.extraction.networks import weights as weights_module
-from rakuten_assets.extraction.networks.weights import WeightsSource, checkpoint_folder, find_weights
+from rakuten_assets.extraction.networks.weights import (
+    FINE_TUNED,
+    WeightsSource,
+    checkpoint_folder,
+    find_weights,
+)
 
 B0_FILE = "efficientnet_b0_rwightman-7f5810bc.pth"
 
@@ -65,6 +71,22 @@ def test_a_files_identity_is_its_content(tmp_path: Path) -> None:
     first, second = resolve(str(one)), resolve(str(copy))
     assert first.identity == second.identity == "sha256:" + hashlib.sha256(b"some weights").hexdigest()
     assert str(tmp_path) not in str(first.as_dict())
+
+
+def test_a_fine_tuned_file_says_so_of_itself(tmp_path: Path) -> None:
+    import safetensors.numpy
+
+    tensors = {"a": np.zeros(3, np.float32)}
+    plain, tuned, broken = (tmp_path / f"{name}.safetensors" for name in ("plain", "tuned", "broken"))
+    safetensors.numpy.save_file(tensors, plain, {"format": "pt"})
+    safetensors.numpy.save_file(tensors, tuned, {FINE_TUNED: "{}"})
+    broken.write_bytes(tuned.read_bytes()[:20])
+    digest = hashlib.sha256(tuned.read_bytes()).hexdigest()
+    assert resolve(str(tuned)).identity == f"fine_tuned:sha256:{digest}"
+    assert "figures of that split's validation rows" in resolve(str(tuned)).note
+    assert resolve(str(plain)).identity.startswith("sha256:") and not resolve(str(plain)).note
+    # Whoever loads it says what is wrong with it.
+    assert resolve(str(broken)).identity.startswith("sha256:")
 
 
 def test_missing_published_weights_name_the_file_the_place_and_the_ways_out(torch_home: Path) -> None:

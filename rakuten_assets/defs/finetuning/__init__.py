@@ -1,0 +1,1 @@
+"""Fine-tuned weights, where they are asked for."""
