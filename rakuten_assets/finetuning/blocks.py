@@ -78,12 +78,13 @@ def trained_part(network: nn.Module, train: str) -> TrainedPart:
     return TrainedPart(blocks, {name: len(blocks) - block_of[name] for name in chosen})
 
 
-def set_training(network: nn.Module, trained: frozenset[str]) -> None:
+def set_training(network: nn.Module, trained: frozenset[str], statistics_move: bool = True) -> None:
     """Train mode for the trained part, eval mode for the rest: there BatchNorm keeps its statistics, and nothing is
     dropped. Gradients are computed for the trained parameters only.
 
     Args:
         trained: names of parameters.
+        statistics_move: False: BatchNorm keeps its statistics in the trained part too.
     """
     within = {""} if trained else set()
     for name in trained:
@@ -95,6 +96,8 @@ def set_training(network: nn.Module, trained: frozenset[str]) -> None:
         has_parameters = next(module.parameters(), None) is not None
         # A layer without parameters, such as stochastic depth, does as what it is part of.
         module.training = (name if has_parameters else name.rpartition(".")[0]) in within
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not statistics_move:
+            module.training = False
 
 
 def _opened(module: nn.Module, name: str, total: int) -> Iterator[tuple[str, nn.Module]]:

@@ -86,6 +86,14 @@ class FineTuning:
     ema: float = _option(
         0.998, "decay of the averaged weights that are scored and kept; 0: no averaging", 0.0, 0.999999
     )
+    statistics: str = _choice(
+        "auto",
+        "of BatchNorm in trained blocks: `kept` as the weights brought them, or `moved` to those of the augmented "
+        "pictures; `auto`: moved from random weights, else kept",
+        "auto",
+        "kept",
+        "moved",
+    )
     precision: str = _choice(
         "auto", "`auto`: f32 on a CPU, mixed with bf16 (else f16) on CUDA", "auto", "f32", "bf16", "f16"
     )

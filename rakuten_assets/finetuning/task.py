@@ -121,6 +121,11 @@ def trained_of(options: FineTuning, weights: WeightsSource) -> str:
     return ALL if weights.kind == "seeded" else str(BLOCKS)
 
 
+def moves_statistics(options: FineTuning, weights: WeightsSource) -> bool:
+    """Whether BatchNorm follows the pictures that are trained on."""
+    return options.statistics == "moved" or (options.statistics == "auto" and weights.kind == "seeded")
+
+
 def _images(task: Task, rows: Mask, options: ImageOptions) -> RakutenImageDataset:
     places = np.flatnonzero(rows)
     table = ImageTable(

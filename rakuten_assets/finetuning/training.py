@@ -30,7 +30,7 @@ from rakuten_assets.finetuning.options import VARIABLE, FineTuning
 from rakuten_assets.finetuning.schedule import best_epoch, should_stop
 from rakuten_assets.finetuning.scoring import Epoch, epoch_of, on_device, outputs
 from rakuten_assets.finetuning.stepping import Stepper, step_seed
-from rakuten_assets.finetuning.task import Task, plain_images, trained_of, training_images
+from rakuten_assets.finetuning.task import Task, moves_statistics, plain_images, trained_of, training_images
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.torch_data import ImageLoader, training_loader, validation_loader
 
@@ -121,7 +121,7 @@ class _Run:
         self._average = averaged(self._network, options.ema).eval()
         self._averaged = cast(Classifier, self._average.module)
         trained = {f"{BACKBONE}{name}" for name in self._part.names} | {"linear.weight", "linear.bias"}
-        set_training(self._network, frozenset(trained))
+        set_training(self._network, frozenset(trained), moves_statistics(options, task.weights))
         buffers = {name for name, _ in self._network.named_buffers()}
         self._changing = [name for name in self._network.state_dict() if name in trained | buffers]
         if options.gradient_checkpointing:

@@ -77,6 +77,18 @@ def test_what_the_network_lacks_is_refused(train: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_trained_blocks_keep_their_statistics_where_that_is_asked() -> None:
+    model = Small()
+    trained = frozenset({"features.3.conv.weight", "features.3.norm.weight", "features.3.norm.bias"})
+    for moves in (False, True):
+        set_training(model, trained, statistics_move=moves)
+        before = {name: one.clone() for name, one in model.named_buffers()}
+        model(torch.randn(4, 3, 32, 32)).sum().backward()
+        moved = {name for name, one in model.named_buffers() if not torch.equal(one, before[name])}
+        assert {name.rpartition(".")[0] for name in moved} == ({"features.3.norm"} if moves else set())
+        assert {name for name, one in model.named_parameters() if one.grad is not None} == trained
+
+
 def test_frozen_blocks_are_in_eval_mode_and_keep_their_statistics() -> None:
     model = Small()
     set_training(model, frozenset({"features.3.conv.weight", "head.weight"}))

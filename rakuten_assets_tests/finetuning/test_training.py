@@ -25,7 +25,9 @@ from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.torch_data import ImageTable, validation_loader
 from rakuten_assets_tests.finetuning.small import CLASSES, SMALL, sha256_of
 
-SHORT = FineTuning(train="2", epochs=2, patience=0, batch_size=8, learning_rate=0.01, checkpoint_every=2)
+SHORT = FineTuning(
+    statistics="moved", train="2", epochs=2, patience=0, batch_size=8, learning_rate=0.01, checkpoint_every=2
+)
 
 
 def tuned(task: Task, options: FineTuning = SHORT, **more: Any) -> FineTuned:
@@ -51,6 +53,20 @@ def test_frozen_layers_keep_their_bits_and_trained_ones_do_not(task: Task) -> No
     for name, tensor in found.items():
         frozen = int(name.split(".")[1]) < 2
         assert torch.equal(tensor, start[name]) == frozen, name
+
+
+def test_weights_that_mean_something_keep_their_statistics_unless_asked(task: Task) -> None:
+    start = build_backbone(task.backbone, task.weights).state_dict()
+    found = tuned(task, dataclasses.replace(SHORT, statistics="auto")).state
+    moved = {
+        name.rpartition(".")[2] for name, tensor in found.items() if not torch.equal(tensor, start[name])
+    }
+    assert moved == {"weight", "bias"}
+    random = dataclasses.replace(
+        task, weights=WeightsSource("seeded", "seeded", task.weights.path, f"seeded:{task.weights.identity}")
+    )
+    found = tuned(random, dataclasses.replace(SHORT, statistics="auto")).state
+    assert any("running" in name and not torch.equal(one, start[name]) for name, one in found.items())
 
 
 def test_the_same_run_gives_the_same_bits_and_another_seed_others(task: Task) -> None:
@@ -151,7 +167,14 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run(task: Task) -> None:
 def test_training_learns(task: Task) -> None:
     """Without augmentation and with time, a network knows its training rows."""
     every = FineTuning(
-        train="all", epochs=25, patience=0, batch_size=16, learning_rate=0.02, augment="none", layer_decay=1.0
+        train="all",
+        statistics="moved",
+        epochs=25,
+        patience=0,
+        batch_size=16,
+        learning_rate=0.02,
+        augment="none",
+        layer_decay=1.0,
     )
     found = tuned(task, every)
     losses = [epoch.training_loss for epoch in found.epochs[1:]]
