@@ -239,6 +239,8 @@ def _write_journal(folder: Path, place: int, content: int) -> None:
 
 def _read_journal(folder: Path, place: int, tell: Tell) -> dict[str, str]:
     rows = ScanJournal(folder / "journal", f"0{place}", tell).read()
+    if rows.empty:
+        return {}
     return dict(
         zip(
             rows["file"],
