@@ -100,6 +100,14 @@ def test_shards_show_their_own_figures(shown: dict[str, list[dict[str, dg.Metada
         assert sum(int(str(count)) for count in counts) == total
 
 
+def test_the_counts_of_a_shard_stand_above_what_made_it(
+    shown: dict[str, list[dict[str, dg.MetadataValue]]],
+) -> None:
+    for metadata in shown["train_features"]:
+        names = list(metadata)
+        assert names.index("computed") < names.index("extractor") < names.index("machine and engine")
+
+
 def test_every_asset_with_features_says_that_the_weights_are_seeded(
     shown: dict[str, list[dict[str, dg.MetadataValue]]],
 ) -> None:

@@ -221,9 +221,10 @@ def _features(
             progress.leave_out(report.waited)
             progress.advance(len(rows))
         progress.outcome = outcome(reports)
-        result = dg.MaterializeResult(
-            value=made, metadata=extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
-        )
+        about = extractor_metadata(extractor.fingerprint.as_dict(), extractor.describe())
+        for key in made:  # Below the counts, which people look for first.
+            context.add_asset_metadata(about, partition_key=key)
+        result = dg.MaterializeResult(value=made)
         versions = {key: shard.content for key, shard in made.items()}
         yield from publish(context, result, verdicts, versions=versions)
 
