@@ -86,10 +86,15 @@ def head_converged(head: Head) -> Verdict:
     )
 
 
+# A catalogue with a row for each class and fold scores anything, 0 included.
+_FEWEST_ROWS_TO_JUDGE = 100
+
+
 def above_majority(report: ValidationReport) -> Verdict:
     """The honest weighted F1 is above that of always saying the largest class.
 
-    With seeded weights this may fail and stops nothing: features that mean nothing score nothing.
+    With seeded weights this may fail and stops nothing: features that mean nothing score nothing. Nor does it on fewer
+    than 100 rows, which say too little.
     """
     found, baseline = report.honest.scores["weighted_f1"], report.honest.baseline.weighted_f1
     note = " (seeded weights: the features mean nothing)" if report.seeded else ""
@@ -99,8 +104,10 @@ def above_majority(report: ValidationReport) -> Verdict:
         f"weighted F1 {found.value:.3f} ({found.low:.3f} to {found.high:.3f}) on the grouped split; always the largest "
         f"class: {baseline:.3f}{note}",
         {"weighted F1": found.value, "majority": baseline},
-        # A score that may still be above it, as on few rows, is no reason to stop.
-        severity="warning" if report.seeded or found.value > baseline else "error",
+        # A score that may still be above it is no reason to stop.
+        severity="warning"
+        if report.seeded or found.value > baseline or report.honest.rows < _FEWEST_ROWS_TO_JUDGE
+        else "error",
     )
 
 

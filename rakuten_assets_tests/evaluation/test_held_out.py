@@ -134,10 +134,15 @@ def test_no_score_is_a_warning_for_seeded_weights_and_stops_others(report: Valid
         report,
         evaluations={
             **report.evaluations,
-            GROUPED: replace(honest, scores=scores, baseline=replace(honest.baseline, weighted_f1=0.15)),
+            GROUPED: replace(
+                honest, rows=100, scores=scores, baseline=replace(honest.baseline, weighted_f1=0.15)
+            ),
         },
     )
     assert verdicts.above_majority(poor).stops
+    few = replace(poor, evaluations={**poor.evaluations, GROUPED: replace(poor.honest, rows=99)})
+    assert not verdicts.above_majority(few).passed
+    assert not verdicts.above_majority(few).stops
     seeded = verdicts.above_majority(replace(poor, seeded=True))
     assert not seeded.passed
     assert not seeded.stops
