@@ -145,7 +145,7 @@ def test_the_terminal_shows_progress_and_hardly_any_noise(first: tuple[Terminal,
 def test_a_run_ends_in_what_it_did(first: tuple[Terminal, str]) -> None:
     terminal, printed = first
     done, rows, warnings, outputs, following = printed.splitlines()[-5:]
-    assert re.search(r"done: 39 assets in .*; 101 images scanned, \d+ unusable", done)
+    assert re.search(r"done: 42 assets in .*; 101 images scanned, \d+ unusable", done)
     assert re.fullmatch(r"rows: 81 train \(\d+ quarantined: vector zero\), 20 test \(\d+ .*\)", rows)
     assert warnings.startswith("warnings: ")
     assert "label_conflicts" in warnings
