@@ -70,7 +70,8 @@ class Spectrum:
     def whole(self) -> bool:
         """Whether the vectors are a basis of all d dimensions: then they serve other rows too, and the minimum is the
         same."""
-        return self.vectors.shape[0] == self.vectors.shape[1]
+        dimensions, count = self.vectors.shape
+        return bool(dimensions == count)
 
 
 class MultinomialRegression:
