@@ -16,10 +16,10 @@ from upath import UPath
 from rakuten_assets.dataset.layout import Split
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.storing.features import FeatureArray, rows_digest
+from rakuten_assets.extraction.storing.features import FeatureArray, read_features
 from rakuten_assets.storage import Storage
-from rakuten_assets.storage.arrays import ArrayRecord, copy_rows, open_array
-from rakuten_assets.storage.records import read_record, read_recorded
+from rakuten_assets.storage.arrays import copy_rows, read_array
+from rakuten_assets.storage.records import read_record, read_recorded, record_file
 from rakuten_assets.storage.tables import read_table
 
 Value = TypeVar("Value")
@@ -89,17 +89,11 @@ class Stored:
 
     def document(self, asset: str) -> Any:
         file = self.file(asset, ".json")
-        record = file.with_name(f"{file.name.removesuffix('.json')}.record.json")
-        return self._once(asset, file, lambda: json.loads(read_recorded(file, record)))
+        return self._once(asset, file, lambda: json.loads(read_recorded(file, record_file(file))))
 
     def array(self, asset: str) -> npt.NDArray[Any]:
         file = self.file(asset, ".npy")
-
-        def read() -> npt.NDArray[Any]:
-            record = read_record(file.with_name(f"{file.name.removesuffix('.npy')}.json"))
-            return open_array(file, ArrayRecord.from_dict(record.get("array")))
-
-        return self._once(asset, file, read)
+        return self._once(asset, file, lambda: read_array(file))
 
     def scan(self) -> pd.DataFrame:
         """The scan of all images, shard after shard."""
@@ -113,17 +107,7 @@ class Stored:
     def features(self, extractor: str, split: Split) -> FeatureArray:
         asset = f"{extractor}/{split}_feature_matrix"
         file = self.file(asset, ".npy")
-
-        def read() -> FeatureArray:
-            content = read_record(file.with_name(f"{file.name.removesuffix('.npy')}.json"))
-            record = ArrayRecord.from_dict(content.get("array"))
-            rows = read_table(file.with_name(f"{file.name.removesuffix('.npy')}.parquet"))
-            if rows_digest(rows) != content.get("rows") or len(rows) != record.shape[0]:
-                raise StoreError(f"the rows of {file} do not belong to it: one of them was replaced")
-            vectors = open_array(file, record)
-            return FeatureArray(vectors, rows, content["fingerprint"], record, content.get("made_of", ""))
-
-        return self._once(asset, file, read)
+        return self._once(asset, file, lambda: read_features(file))
 
     def content(self, extractor: str, split: Split) -> MatrixContent:
         """What a matrix holds, looked at row by row."""

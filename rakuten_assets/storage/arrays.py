@@ -29,6 +29,7 @@ from rakuten_assets.storage.files import (
     sha256_of_file,
     write_errors_told,
 )
+from rakuten_assets.storage.records import read_record, write_record
 
 Result = TypeVar("Result")
 
@@ -175,6 +176,36 @@ def copy_rows(array: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any
     if isinstance(array, np.memmap) and array.filename is not None:
         array = np.load(array.filename, mmap_mode="r", allow_pickle=False)
     return np.array(array[start:stop])
+
+
+def array_record_file(file: UPath) -> UPath:
+    """Path of the record of a stored array."""
+    return file.with_name(f"{file.name.removesuffix('.npy')}.json")
+
+
+def write_array_record(file: UPath, content: dict[str, Any]) -> None:
+    """Commit what was written: from here on the arrays that `content` describes count."""
+    write_record(array_record_file(file), content)
+
+
+def read_array_record(file: UPath) -> dict[str, Any]:
+    """What `write_array_record` wrote.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        StoreError: if it is damaged, or belongs to another asset.
+    """
+    return read_record(array_record_file(file))
+
+
+def read_array(file: UPath) -> npt.NDArray[Any]:
+    """A stored array, memory-mapped, checked against its record.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        StoreError: if it is damaged.
+    """
+    return open_array(file, ArrayRecord.from_dict(read_array_record(file).get("array")))
 
 
 def verify_content(path: Path | UPath, record: ArrayRecord) -> None:

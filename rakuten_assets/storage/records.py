@@ -61,6 +61,11 @@ def read_record(path: Path | UPath, of: str | None = None) -> dict[str, Any]:
     return content
 
 
+def record_file(file: UPath) -> UPath:
+    """Path of the record of a stored JSON file, for `write_recorded` and `read_recorded`."""
+    return file.with_name(f"{file.name.removesuffix('.json')}.record.json")
+
+
 def write_recorded(target: Path | UPath, content: bytes, record: Path | UPath) -> None:
     """Replace `target` by `content`, with a record of its sha256.
 

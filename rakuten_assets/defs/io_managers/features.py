@@ -4,17 +4,11 @@ from typing import Any
 
 from upath import UPath
 
-from rakuten_assets.defs.io_managers.npy import (
-    NpyIOManager,
-    describe_array,
-    read_record,
-    store_array,
-    write_record,
-)
+from rakuten_assets.defs.io_managers.npy import NpyIOManager, describe_array, store_array
 from rakuten_assets.errors import StoreError
-from rakuten_assets.extraction.storing.features import FeatureArray, rows_digest
-from rakuten_assets.storage.arrays import ArrayRecord, open_array
-from rakuten_assets.storage.tables import read_table, write_table
+from rakuten_assets.extraction.storing.features import FeatureArray, read_features, rows_digest, rows_file
+from rakuten_assets.storage.arrays import write_array_record
+from rakuten_assets.storage.tables import write_table
 
 
 class FeatureIOManager(NpyIOManager):
@@ -26,9 +20,9 @@ class FeatureIOManager(NpyIOManager):
     def write(self, value: Any, file: UPath) -> dict[str, Any]:
         if not isinstance(value, FeatureArray):
             raise StoreError(f"{file}: a FeatureArray is stored here, not a {type(value).__name__}")
-        write_table(_rows_file(file), value.rows)
+        write_table(rows_file(file), value.rows)
         record = store_array(value.vectors, file)
-        write_record(
+        write_array_record(
             file,
             {
                 "array": record.as_dict(),
@@ -40,14 +34,4 @@ class FeatureIOManager(NpyIOManager):
         return {**describe_array(record, file), "dagster/row_count": len(value.rows)}
 
     def read(self, file: UPath) -> FeatureArray:
-        content = read_record(file)
-        record = ArrayRecord.from_dict(content.get("array"))
-        rows = read_table(_rows_file(file))
-        if rows_digest(rows) != content.get("rows") or len(rows) != record.shape[0]:
-            raise StoreError(f"{_rows_file(file)} does not belong to {file}: one of them was replaced")
-        vectors = open_array(file, record)
-        return FeatureArray(vectors, rows, content["fingerprint"], record, content.get("made_of", ""))
-
-
-def _rows_file(file: UPath) -> UPath:
-    return file.with_name(f"{file.name.removesuffix('.npy')}.parquet")
+        return read_features(file)

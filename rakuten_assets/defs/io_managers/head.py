@@ -6,12 +6,11 @@ import dagster as dg
 from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
-from rakuten_assets.defs.io_managers.json import record_file
 from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.storing import head_files, read_head, replaced_tensors
 from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.records import read_recorded, write_recorded
+from rakuten_assets.storage.records import read_recorded, record_file, write_recorded
 from rakuten_assets.units import human_bytes
 
 

@@ -8,7 +8,7 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.storage.records import read_recorded, write_recorded
+from rakuten_assets.storage.records import read_recorded, record_file, write_recorded
 from rakuten_assets.units import human_bytes
 
 
@@ -40,8 +40,3 @@ class JsonIOManager(FileIOManager):
 
     def commit_file(self, file: UPath) -> UPath:
         return record_file(file)
-
-
-def record_file(file: UPath) -> UPath:
-    """Path of the record of a stored JSON file."""
-    return file.with_name(f"{file.name.removesuffix(JsonIOManager.suffix)}.record.json")

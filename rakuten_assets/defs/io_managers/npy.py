@@ -8,8 +8,15 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.errors import StoreError
-from rakuten_assets.storage import records
-from rakuten_assets.storage.arrays import ArrayRecord, StagedArray, move_array, open_array, write_array
+from rakuten_assets.storage.arrays import (
+    ArrayRecord,
+    StagedArray,
+    array_record_file,
+    move_array,
+    read_array,
+    write_array,
+    write_array_record,
+)
 from rakuten_assets.units import human_bytes
 
 
@@ -24,14 +31,14 @@ class NpyIOManager(FileIOManager):
 
     def write(self, value: Any, file: UPath) -> dict[str, Any]:
         record = store_array(value, file)
-        write_record(file, {"array": record.as_dict()})
+        write_array_record(file, {"array": record.as_dict()})
         return describe_array(record, file)
 
     def read(self, file: UPath) -> Any:
-        return open_array(file, ArrayRecord.from_dict(read_record(file).get("array")))
+        return read_array(file)
 
     def commit_file(self, file: UPath) -> UPath:
-        return record_file(file)
+        return array_record_file(file)
 
 
 def store_array(value: Any, target: UPath) -> ArrayRecord:
@@ -53,23 +60,3 @@ def describe_array(record: ArrayRecord, target: UPath) -> dict[str, Any]:
         "bytes": record.bytes,
         "sha256": record.sha256,
     }
-
-
-def record_file(file: UPath) -> UPath:
-    """Path of the record of a stored array."""
-    return file.with_name(f"{file.name.removesuffix(NpyIOManager.suffix)}.json")
-
-
-def write_record(file: UPath, content: dict[str, Any]) -> None:
-    """Commit what was written: from here on the arrays that `content` describes count."""
-    records.write_record(record_file(file), content)
-
-
-def read_record(file: UPath) -> dict[str, Any]:
-    """What `write_record` wrote.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        StoreError: if it is damaged, or belongs to another asset.
-    """
-    return records.read_record(record_file(file))

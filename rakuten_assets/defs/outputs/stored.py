@@ -11,13 +11,13 @@ from rakuten_assets.dataset.layout import SPLITS, Split
 from rakuten_assets.defs.features.names import matrix_key, metadata_key
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
-from rakuten_assets.defs.io_managers.npy import NpyIOManager, read_record
+from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.errors import StoreError
 from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_metadata
 from rakuten_assets.outputs.index import build_index
 from rakuten_assets.outputs.names import make_command
 from rakuten_assets.storage import Storage
-from rakuten_assets.storage.arrays import ArrayRecord
+from rakuten_assets.storage.arrays import ArrayRecord, read_array_record
 
 
 def stored_contents(
@@ -71,7 +71,7 @@ def _extractor(storage: Storage, backbone: Backbone) -> ExtractorContents:
 def _array(arrays: NpyIOManager, key: list[str]) -> StoredFile:
     own = arrays.own_file(key, None)
     with _told_clearly(key):
-        return StoredFile.array(own, ArrayRecord.from_dict(read_record(own).get("array")))
+        return StoredFile.array(own, ArrayRecord.from_dict(read_array_record(own).get("array")))
 
 
 @contextmanager

@@ -14,7 +14,15 @@ import numpy.typing as npt
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.storage.arrays import ArrayRecord, StagedArray, stage_array
+from rakuten_assets.errors import StoreError
+from rakuten_assets.storage.arrays import (
+    ArrayRecord,
+    StagedArray,
+    open_array,
+    read_array_record,
+    stage_array,
+)
+from rakuten_assets.storage.tables import read_table
 
 if TYPE_CHECKING:  # The pipeline's module is heavy; a value that was stored needs none of it.
     from rakuten_assets.extraction.pipeline import ExtractionReport, Extractor
@@ -74,6 +82,27 @@ def rows_digest(rows: pd.DataFrame) -> str:
     digest.update("\n".join([*rows["file"], *rows["sha256"]]).encode())
     digest.update(rows["valid"].to_numpy(dtype=bool).tobytes())
     return digest.hexdigest()
+
+
+def rows_file(file: UPath) -> UPath:
+    """Path of the sidecar of stored features."""
+    return file.with_name(f"{file.name.removesuffix('.npy')}.parquet")
+
+
+def read_features(file: UPath) -> FeatureArray:
+    """Stored features: vectors (memory-mapped), sidecar and record, which name each other.
+
+    Raises:
+        FileNotFoundError: if there are none.
+        StoreError: if one of the three is damaged or another's.
+    """
+    content = read_array_record(file)
+    record = ArrayRecord.from_dict(content.get("array"))
+    rows = read_table(rows_file(file))
+    if rows_digest(rows) != content.get("rows") or len(rows) != record.shape[0]:
+        raise StoreError(f"{rows_file(file)} does not belong to {file}: one of them was replaced")
+    vectors = open_array(file, record)
+    return FeatureArray(vectors, rows, content["fingerprint"], record, content.get("made_of", ""))
 
 
 def merged_content(shards: Mapping[str, FeatureArray]) -> str:

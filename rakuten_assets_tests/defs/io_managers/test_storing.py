@@ -13,7 +13,7 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.base import FileIOManager
 from rakuten_assets.defs.io_managers.head import HeadIOManager
-from rakuten_assets.defs.io_managers.json import JsonIOManager, record_file
+from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.shards import ShardPartitions
@@ -21,7 +21,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.storage import Storage
-from rakuten_assets.storage.records import record_versions
+from rakuten_assets.storage.records import record_file, record_versions
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
