@@ -97,9 +97,7 @@ def histogram_png(
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.margins(x=0.01)
     axes.set_ylim(bottom=0)
-    legend = axes.legend(frameon=False, fontsize=style.SMALL_POINTS, labelcolor=style.INK)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    style.add_legend(axes)
     return style.to_png(figure)
 
 
@@ -229,9 +227,7 @@ def reliability_png(
     axes.set_ylim(-0.02, 1.02)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    legend = axes.legend(frameon=False, fontsize=style.SMALL_POINTS, labelcolor=style.INK, loc="upper left")
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    style.add_legend(axes, loc="upper left")
     return style.to_png(figure)
 
 

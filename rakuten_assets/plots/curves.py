@@ -51,7 +51,5 @@ def curves_png(
             axes.axvline(marked, color=style.QUIET_INK, linewidth=1, linestyle=(0, (4, 3)))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
-        legend = axes.legend(frameon=False, fontsize=style.SMALL_POINTS, labelcolor=style.INK)
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        style.add_legend(axes)
     return style.to_png(figure)

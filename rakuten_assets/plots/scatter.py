@@ -57,14 +57,7 @@ def scatter_png(
             label=f"{name}  {human_count(len(there))}",
         )
     axes.set_aspect("equal", adjustable="datalim")
-    legend = axes.legend(
-        frameon=False,
-        fontsize=style.SMALL_POINTS,
-        labelcolor=style.INK,
-        loc="center left",
-        bbox_to_anchor=(1.0, 0.5),
-        markerscale=2 if size < _LARGEST else 1,
+    style.add_legend(
+        axes, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2 if size < _LARGEST else 1
     )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
     return style.to_png(figure)

@@ -104,6 +104,13 @@ def name_rows(axes: Axes, labels: Sequence[str], points: float = SMALL_POINTS) -
     axes.set_ylim(len(labels) - 0.4, -0.6)
 
 
+def add_legend(axes: Axes, **more: Any) -> None:
+    """A legend of what is labelled; `more` goes to `Axes.legend`."""
+    legend = axes.legend(frameon=False, fontsize=SMALL_POINTS, labelcolor=INK, **more)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
 def say_empty(axes: Axes) -> None:
     """Say in the middle of a chart that there is nothing to show."""
     axes.set_xticks([])
