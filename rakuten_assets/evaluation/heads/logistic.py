@@ -59,13 +59,15 @@ def fit_logistic(
     given = training_rows(features, labels, groups, valid, codes, seed)
     penalty, temperature = float(penalties[0]), 1.0
     losses: dict[float, float] = {}
-    spectrum = None
+    regression = None
     if len(penalties) > 1:
         if len(_inner_folds(given)) > 1:  # With one, a second copy of the rows would cost more than it saves.
-            spectrum = _regression(given, given.rows, given.labels, class_weights).spectrum
+            regression = _regression(given, given.rows, given.labels, class_weights)
+        spectrum = None if regression is None else regression.spectrum
         penalty, losses, temperature = _chosen_penalty(given, penalties, class_weights, spectrum, log)
+    regression = regression or _regression(given, given.rows, given.labels, class_weights)
     standardisation = fit_standardisation(given.features, given.rows)
-    fitted = _regression(given, given.rows, given.labels, class_weights, spectrum).fit(penalty)
+    fitted = regression.fit(penalty)
     return Head(
         kind="logistic",
         standardisation=standardisation,
