@@ -16,31 +16,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rakuten_assets.errors import CatalogError, RakutenAssetsError
-from rakuten_assets.runtime.console import run_command
+from rakuten_assets.errors import CatalogError
+from rakuten_assets.runtime.console import refusals_told, run_command
 from rakuten_assets.settings import Settings
 
 if TYPE_CHECKING:
     from rakuten_assets.predict.folder import FolderPredictions
 
-_REFUSED, _INTERRUPTED = 2, 130
 _MOST_SAID = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        return _run(given)
-    except RakutenAssetsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _REFUSED
-    except OSError as error:
-        print(f"error: {error.filename or given.folder}: {error.strerror or error}", file=sys.stderr)
-        return _REFUSED
-    except KeyboardInterrupt:
-        print("interrupted; no predictions were written", file=sys.stderr)
-        return _INTERRUPTED
+    return refusals_told(lambda: _run(given), given.folder, "no predictions were written")
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -18,14 +18,14 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rakuten_assets.errors import RakutenAssetsError, StoreError
-from rakuten_assets.runtime.console import run_command
+from rakuten_assets.errors import StoreError
+from rakuten_assets.runtime.console import refusals_told, run_command
 from rakuten_assets.settings import Settings
 
 if TYPE_CHECKING:
     from rakuten_assets.readiness.answers import Box, Readiness
 
-_FOUND, _REFUSED, _INTERRUPTED = 1, 2, 130
+_FOUND = 1
 _MARKS = {"yes": "[x] yes", "no": "[ ] no", "not yet": "[ ] not yet"}
 _NARROWEST, _WIDEST = 30, 110
 
@@ -33,17 +33,7 @@ _NARROWEST, _WIDEST = 30, 110
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     given = _parser().parse_args(arguments)
-    try:
-        return _run(given)
-    except RakutenAssetsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return _REFUSED
-    except OSError as error:
-        print(f"error: {error.filename or 'the storage'}: {error.strerror or error}", file=sys.stderr)
-        return _REFUSED
-    except KeyboardInterrupt:
-        print("interrupted; the checklist was not answered", file=sys.stderr)
-        return _INTERRUPTED
+    return refusals_told(lambda: _run(given), "the storage", "the checklist was not answered")
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -12,8 +12,33 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO, cast
 
+from rakuten_assets.errors import RakutenAssetsError
+
 UNEXPECTED = 70
 """Exit status of a defect (EX_SOFTWARE of sysexits.h): none of the commands' own."""
+
+REFUSED, INTERRUPTED = 2, 130
+"""Exit statuses of a command that did not do what it was asked to."""
+
+
+def refusals_told(run: Callable[[], int], place: object, undone: str) -> int:
+    """The exit status of `run`; where it is refused or interrupted, that status, and a sentence on standard error.
+
+    Args:
+        place: what an error of the operating system is about that names no file.
+        undone: what an interrupt left undone.
+    """
+    try:
+        return run()
+    except RakutenAssetsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        print(f"error: {error.filename or place}: {error.strerror or error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print(f"interrupted; {undone}", file=sys.stderr)
+        return INTERRUPTED
 
 
 def run_command(main: Callable[[], int]) -> int:
