@@ -1,8 +1,12 @@
 """What every test may rely on."""
 
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from rakuten_assets.settings import variable_names
 
 # No test judges by the clock: on a busy machine an example may take any time.
 settings.register_profile("unhurried", deadline=None)
@@ -14,3 +18,11 @@ def pytest_configure() -> None:
     # the tests of interrupts need the usual behaviour.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable and no `.env` of whoever runs the tests takes part."""
+    for name in variable_names():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ import rakuten_assets
 from rakuten_assets.definitions import build_defs
 from rakuten_assets.defs.executor import PRELOADED
 from rakuten_assets.errors import SettingsError
-from rakuten_assets.settings import Settings, variable_names
+from rakuten_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
@@ -24,11 +24,8 @@ HEAVY = ("torch", "torchvision", "openvino", "sklearn", "matplotlib", "numba", "
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is on record is the default: no variable, no `.env`."""
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def _defaults(no_settings_of_the_user: None) -> None:
+    """Every test here starts from the defaults."""
 
 
 def _names(keys: Any) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.definitions import build_defs
-from rakuten_assets.settings import Settings, variable_names
+from rakuten_assets.settings import Settings
 from rakuten_assets.synthetic import generate_catalog
 
 TRAIN_ROWS, TEST_ROWS, SHARDS, DIM = 81, 20, 3, 8
@@ -115,11 +115,8 @@ class FakeExtractors:
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no `.env` of whoever runs the tests takes part."""
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def _defaults(no_settings_of_the_user: None) -> None:
+    """Every test here starts from the defaults."""
 
 
 def stand_ins(patch: pytest.MonkeyPatch) -> None:

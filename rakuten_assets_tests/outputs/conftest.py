@@ -6,15 +6,10 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from rakuten_assets.settings import variable_names
-
 
 @pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no `.env` of whoever runs the tests takes part."""
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def _defaults(no_settings_of_the_user: None) -> None:
+    """Every test here starts from the defaults."""
 
 
 @pytest.fixture

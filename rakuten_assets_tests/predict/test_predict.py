@@ -15,7 +15,7 @@ from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.evaluation.heads.storing import save_head
 from rakuten_assets.predict.__main__ import main
-from rakuten_assets.settings import Settings, variable_names
+from rakuten_assets.settings import Settings
 from rakuten_assets_tests.defs.conftest import DIM, FakeExtractor, fake_fingerprint
 
 CODES = np.array([10, 40, 1140, 2583])
@@ -31,11 +31,8 @@ class Opener:
 
 
 @pytest.fixture
-def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings_of_the_user: None) -> Path:
     """A storage with a head for the stand-in's features."""
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("rakuten_assets.extraction.pipeline.Extractor", Opener)
     storage = tmp_path / "storage"
     digest = fake_fingerprint(Settings(storage=UPath(storage))).digest

@@ -27,7 +27,6 @@ from rakuten_assets.outputs.manifest import Manifest, PublishedExtractor, Publis
 from rakuten_assets.readiness.answers import Box
 from rakuten_assets.readiness.checklist import check_readiness
 from rakuten_assets.readiness.stored import Stored
-from rakuten_assets.settings import variable_names
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets_tests.outputs.storages import catalogue
@@ -147,10 +146,8 @@ def report() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def _defaults(no_settings_of_the_user: None) -> None:
+    """Every test here starts from the defaults."""
 
 
 @pytest.fixture

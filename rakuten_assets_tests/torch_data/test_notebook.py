@@ -20,7 +20,6 @@ from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.dataset.manifest import build_manifest, shard_rows
 from rakuten_assets.integrity.reading.scan import scan_images
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
-from rakuten_assets.settings import variable_names
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.tables import write_table
 from rakuten_assets_tests.torch_data.conftest import LIMITS
@@ -44,10 +43,8 @@ def _fill(catalogue: Path, storage: Path) -> None:
     write_table(file, pd.concat([rows, scan[SCAN_COLUMNS]], axis=1))
 
 
+@pytest.mark.usefixtures("no_settings_of_the_user")
 def test_the_lines_run(catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in variable_names():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
     _fill(catalogue, tmp_path / "storage")
     monkeypatch.setenv("RAKUTEN_DATA_DIR", str(catalogue))
     monkeypatch.setenv("RAKUTEN_SHARDS", "1")
