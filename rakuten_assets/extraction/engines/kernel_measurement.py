@@ -93,12 +93,13 @@ def measured_kernels(
 
 
 def with_recorded_kernels(choice: EngineChoice, recorded: Any) -> EngineChoice:
-    """The choice with the kernels that a converted model records; as it is where none are recorded for it.
+    """The choice with the kernels that a converted model records; as it is where it names its own, or none are
+    recorded for it.
 
     Args:
         recorded: what `measured_kernels` gave, out of a file.
     """
-    if not (isinstance(recorded, dict) and blocked_kernels_exist(choice)):
+    if choice.kernels or not (isinstance(recorded, dict) and blocked_kernels_exist(choice)):
         return choice
     if recorded.get("precision") != choice.precision or recorded.get("chosen") not in ("blocked", "default"):
         return choice

@@ -61,8 +61,7 @@ def open_engine(
             from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 
             model = _model(choice, spec, weights, cache, log)
-            settled = choice if choice.kernels else with_recorded_kernels(choice, model.about.get("kernels"))
-            return OpenVinoEngine(spec, model, settled)
+            return OpenVinoEngine(spec, model, with_recorded_kernels(choice, model.about.get("kernels")))
         from rakuten_assets.extraction.engines.torch import TorchEngine
 
         with weights_on_disk(weights, cache / "weights", spec.backbone) as source:
