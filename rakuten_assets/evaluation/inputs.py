@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from rakuten_assets.errors import CatalogError
 
@@ -14,6 +17,29 @@ Mask = npt.NDArray[np.bool_]
 
 # Rows that are read at a time: 1,024 rows of 1,280 features are 5 MB and stay in the processor's cache.
 BLOCK_ROWS = 1024
+
+
+def train_groups(duplicate_groups: pd.DataFrame) -> npt.NDArray[np.str_]:
+    """Group of each train row, in CSV order: rows of one group show the same picture."""
+    return groups_of(duplicate_groups, "train")
+
+
+def groups_of(duplicate_groups: pd.DataFrame, split: str, column: str = "near_group") -> npt.NDArray[np.str_]:
+    """Group of each row of a split, in CSV order."""
+    found: npt.NDArray[np.str_] = rows_of_split(duplicate_groups, split)[column].to_numpy(dtype=str)
+    return found
+
+
+def rows_of_split(duplicate_groups: pd.DataFrame, split: str) -> pd.DataFrame:
+    """A split's rows of the table of duplicate groups, in CSV order."""
+    return duplicate_groups[duplicate_groups["split"] == split].sort_values("row", kind="stable")
+
+
+def codes_of(label_encoder: Mapping[str, int]) -> Ints:
+    """Class code of each label, of the stored label encoder: int64 (C,)."""
+    return np.array(
+        sorted(map(int, label_encoder), key=lambda code: label_encoder[str(code)]), dtype=np.int64
+    )
 
 
 def checked_features(features: npt.ArrayLike, valid: npt.ArrayLike | None = None) -> tuple[Floats, Mask]:

@@ -12,12 +12,10 @@ from rakuten_assets.evaluation.inputs import Ints
 from rakuten_assets.evaluation.leakage import leaking_rows
 from rakuten_assets.evaluation.predictions import TestPredictions
 from rakuten_assets.evaluation.quality.report import FeatureQuality
+from rakuten_assets.evaluation.quality.statistics import MOST_IDLE
 from rakuten_assets.evaluation.reporting.contents import ValidationReport
 from rakuten_assets.evaluation.splits import SplitDescription
 from rakuten_assets.verdicts import Verdict
-
-DEAD_WARN = 0.1
-"""Share of dimensions that are dead or constant that raises a warning."""
 
 
 def classes_on_both_sides(described: SplitDescription) -> Verdict:
@@ -154,10 +152,10 @@ def features_alive(quality: FeatureQuality) -> Verdict:
     share = idle / quality.train.dimensions
     return Verdict(
         "dimensions_alive",
-        share <= DEAD_WARN,
+        share <= MOST_IDLE,
         f"{len(quality.train.dead):,} dead and {len(quality.train.constant):,} constant of "
         f"{quality.train.dimensions:,} dimensions; effective rank {quality.train.effective_rank:.0f}",
-        {"share": share, "limit": DEAD_WARN},
+        {"share": share, "limit": MOST_IDLE},
         severity="warning",
     )
 

@@ -8,6 +8,7 @@ MANIFEST_FILE = "manifest.json"
 INDEX_FILE = "index.parquet"
 LABELS_FILE = "train_labels.npy"
 METADATA_FILE = "metadata.json"
+MAP_FILE = "feature_map.html"
 
 OUTPUTS, PUBLISHING = "outputs", "publishing"
 """Folders of a storage: the published set, and one that is on its way there."""
@@ -30,6 +31,11 @@ def valid_file(split: Split) -> str:
 def metadata_file(extractor: str) -> str:
     """What an extractor's arrays are and how they were made."""
     return f"metadata_{extractor}.json"
+
+
+def evaluation_folder(extractor: str) -> str:
+    """What an extractor's features were found to be worth: pages, tables, predictions."""
+    return f"evaluation_{extractor}"
 
 
 def files_of(extractor: str) -> tuple[str, str, str]:

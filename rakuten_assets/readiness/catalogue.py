@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rakuten_assets.evaluation.inputs import codes_of
 from rakuten_assets.imbalance.class_weights import balanced_class_weights
 from rakuten_assets.readiness.answers import Finding
 from rakuten_assets.readiness.stored import Stored
@@ -54,7 +55,7 @@ def classes_documented(stored: Stored) -> Finding:
     """Labels are those of the table, and every class has rows."""
     encoder, labels = stored.document("label_encoder"), np.asarray(stored.array("train_labels"))
     manifest = stored.table("image_manifest")
-    codes = np.array(sorted(map(int, encoder), key=lambda code: encoder[str(code)]), dtype=np.int64)
+    codes = codes_of(encoder)
     given = manifest.loc[manifest["split"] == "train", "code"].to_numpy(dtype=np.int64)
     if len(labels) != len(given) or ((labels < 0) | (labels >= len(codes))).any():
         return Finding(False, "the labels do not fit the manifest and the label encoder; make them again")

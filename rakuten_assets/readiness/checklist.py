@@ -9,10 +9,11 @@ from typing import Any
 
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.extraction.engines.choice import cuda_devices
 from rakuten_assets.outputs.names import EVERYTHING, make_command
 from rakuten_assets.readiness import catalogue, pipeline, quality, reproducibility
 from rakuten_assets.readiness.answers import Box, Finding, Readiness
-from rakuten_assets.readiness.decisions import cuda_devices, decide
+from rakuten_assets.readiness.decisions import decide
 from rakuten_assets.readiness.stored import NotStoredError, Stored
 
 _DATA, _PIPELINE, _FEATURES, _CLASSES, _AGAIN = (

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Sequence
 
+from rakuten_assets.extraction.engines.choice import cuda_devices
 from rakuten_assets.readiness.answers import Decision
 from rakuten_assets.readiness.stored import NotStoredError, Stored
 from rakuten_assets.units import human_count
 
 _FEW, _MANY = 10_000, 100_000
-
-
-def cuda_devices() -> int:
-    """GPUs that CUDA's driver reports; 0 without a driver. (torch would say it too, and takes seconds to import.)"""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        count = ctypes.c_int()
-        if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-            return 0
-    except (OSError, AttributeError):
-        return 0
-    return count.value
 
 
 def decide(

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.evaluation.inputs import train_groups
 from rakuten_assets.evaluation.leakage import leaking_rows
+from rakuten_assets.evaluation.quality.statistics import MOST_IDLE
+from rakuten_assets.outputs.names import MAP_FILE, evaluation_folder
 from rakuten_assets.readiness.answers import Finding
 from rakuten_assets.readiness.stored import Stored
 from rakuten_assets.units import human_bytes, human_count
-
-MOST_IDLE_DIMENSIONS = 0.1
-"""Share of dimensions that may be dead or constant, as the check `dimensions_alive` has it."""
 
 
 def statistics_coherent(stored: Stored, extractor: str) -> Finding:
@@ -32,7 +32,7 @@ def statistics_coherent(stored: Stored, extractor: str) -> Finding:
         f"mean {train['mean']:.3g} (test {test['mean']:.3g}), std {train['std']:.3g} ({test['std']:.3g}), {idle:,} of "
         f"{train['dimensions']:,} dimensions idle"
     )
-    if idle > MOST_IDLE_DIMENSIONS * train["dimensions"]:
+    if idle > MOST_IDLE * train["dimensions"]:
         return Finding(False, f"{figures}: too many")
     if drift is None:
         return Finding(False, f"{figures}; train and test could not be compared")
@@ -58,7 +58,7 @@ def no_nan(stored: Stored, extractor: str) -> Finding:
 def map_made(stored: Stored, extractor: str) -> Finding:
     """The map is there, and shows rows that have features now."""
     points = stored.table(f"{extractor}/feature_map")
-    page = stored.output(f"{extractor}/feature_map", f"evaluation_{extractor}", "feature_map.html")
+    page = stored.output(f"{extractor}/feature_map", evaluation_folder(extractor), MAP_FILE)
     for split in SPLITS:
         rows = stored.features(extractor, split).rows
         shown = points[points["split"] == split]
@@ -75,7 +75,7 @@ def sampling_chosen(stored: Stored, extractor: str) -> Finding:
     """Strategies were compared without leakage, so that one can be chosen; which one the figures speak for."""
     strategies = stored.document(f"{extractor}/imbalance_comparison")["strategies"]
     split, groups = np.asarray(stored.array("grouped_split")), stored.table("duplicate_groups")
-    train = groups[groups["split"] == "train"].sort_values("row")["near_group"].to_numpy()
+    train = train_groups(groups)
     if len(train) != len(split):
         return Finding(False, "the grouped split is of other rows than the duplicate groups; make it again")
     if leaking := int(leaking_rows(train, split).sum()):

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
+from rakuten_assets.evaluation.inputs import train_groups
 from rakuten_assets.evaluation.leakage import SEED
 from rakuten_assets.evaluation.splits import grouped_split, random_split
 from rakuten_assets.extraction.metadata import METADATA_KEYS, PACKAGES, fingerprint_digest
@@ -46,7 +47,7 @@ def configuration_saved(stored: Stored, extractor: str) -> Finding:
 def seeds_fixed(stored: Stored, extractor: str) -> Finding:
     """The stored splits are those that the seed gives, drawn again here and now."""
     labels, groups = np.asarray(stored.array("train_labels")), stored.table("duplicate_groups")
-    train = groups[groups["split"] == "train"].sort_values("row")["near_group"].to_numpy(dtype=str)
+    train = train_groups(groups)
     recorded = stored.document(f"{extractor}/validation_report")["details"].get("seed")
     if recorded != SEED:
         return Finding(

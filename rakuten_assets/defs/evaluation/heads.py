@@ -9,12 +9,12 @@ import pandas as pd
 from rakuten_assets.defs.evaluation.checks import HEAD_CHECKS, HELD_OUT_CHECKS, PREDICTION_CHECKS
 from rakuten_assets.defs.evaluation.metadata import head_metadata, held_out_metadata, predictions_metadata
 from rakuten_assets.defs.evaluation.names import evaluation_folder
-from rakuten_assets.defs.evaluation.splits import codes_of, train_groups
 from rakuten_assets.defs.features.metadata import extractor_metadata
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
+from rakuten_assets.evaluation.inputs import codes_of, train_groups
 from rakuten_assets.evaluation.predictions import predict_test, probability_table, submission_csv
 from rakuten_assets.extraction.metadata import fingerprint_digest
 from rakuten_assets.extraction.specification import ExtractorSpec

@@ -7,21 +7,21 @@ from pydantic import Field
 
 from rakuten_assets.defs.evaluation.metadata import map_metadata
 from rakuten_assets.defs.evaluation.names import evaluation_folder
-from rakuten_assets.defs.evaluation.splits import codes_of
 from rakuten_assets.defs.features.metadata import extractor_metadata
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.evaluation.feature_map.points import COLUMNS, POINTS
+from rakuten_assets.evaluation.inputs import codes_of
 from rakuten_assets.extraction.metadata import weights_note
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.features import FeatureArray
+from rakuten_assets.outputs.names import MAP_FILE
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.runtime.progress import Progress, paced
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
 
-MAP_FILE = "feature_map.html"
 SYNTHETIC_POINTS = 1000
 """Rows of the synthetic catalogue: enough to see how a map works, in the few seconds that a first run has for it."""
 

@@ -3,6 +3,7 @@
 from upath import UPath
 
 from rakuten_assets.backbones import Backbone
+from rakuten_assets.outputs import names
 from rakuten_assets.storage import Storage
 
 
@@ -13,4 +14,4 @@ def head_key(backbone: Backbone) -> list[str]:
 
 def evaluation_folder(storage: Storage, backbone: Backbone) -> UPath:
     """Folder of the outputs that an extractor's evaluation is written to."""
-    return storage.output_file(f"evaluation_{backbone.family}")
+    return storage.output_file(names.evaluation_folder(backbone.family))

@@ -12,11 +12,11 @@ from rakuten_assets.defs.evaluation.metadata import (
     suspects_metadata,
 )
 from rakuten_assets.defs.evaluation.names import evaluation_folder
-from rakuten_assets.defs.evaluation.splits import codes_of, groups_of, train_groups
 from rakuten_assets.defs.features.metadata import extractor_metadata
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.evaluation.heads.head import Head
+from rakuten_assets.evaluation.inputs import codes_of, groups_of, train_groups
 from rakuten_assets.extraction.metadata import weights_note, weights_sha256
 from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.features import FeatureArray

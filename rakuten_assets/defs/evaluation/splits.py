@@ -11,7 +11,7 @@ from rakuten_assets.defs.evaluation.metadata import split_metadata
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.evaluation import splits
-from rakuten_assets.evaluation.inputs import Mask
+from rakuten_assets.evaluation.inputs import Mask, codes_of, rows_of_split, train_groups
 from rakuten_assets.evaluation.leakage import leaking_rows
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -58,28 +58,6 @@ def grouped_split(
     )
 
 
-def train_groups(duplicate_groups: pd.DataFrame) -> npt.NDArray[np.str_]:
-    """Group of each train row, in CSV order: rows of one group show the same picture."""
-    return groups_of(duplicate_groups, "train")
-
-
-def groups_of(duplicate_groups: pd.DataFrame, split: str, column: str = "near_group") -> npt.NDArray[np.str_]:
-    """Group of each row of a split, in CSV order."""
-    found: npt.NDArray[np.str_] = _rows_of(duplicate_groups, split)[column].to_numpy(dtype=str)
-    return found
-
-
-def _rows_of(duplicate_groups: pd.DataFrame, split: str) -> pd.DataFrame:
-    return duplicate_groups[duplicate_groups["split"] == split].sort_values("row", kind="stable")
-
-
-def codes_of(label_encoder: dict[str, int]) -> npt.NDArray[np.int64]:
-    """Class code of each label."""
-    return np.array(
-        sorted(map(int, label_encoder), key=lambda code: label_encoder[str(code)]), dtype=np.int64
-    )
-
-
 def _split(
     context: dg.AssetExecutionContext,
     validation: Mask,
@@ -96,7 +74,7 @@ def _split(
     metadata = split_metadata(described, codes, validation, context.asset_key.path[-1].replace("_", " "))
     leaking = np.flatnonzero(leaking_rows(groups, validation))[:_MOST_TILES]
     if len(leaking):
-        shown = _rows_of(duplicate_groups, "train").iloc[leaking]
+        shown = rows_of_split(duplicate_groups, "train").iloc[leaking]
         texts = [f"row {row}, class {code}" for row, code in zip(shown["row"], shown["code"], strict=True)]
         metadata["validation pictures that also stand in train"] = contact_sheet(
             shown, open_catalog(settings), texts

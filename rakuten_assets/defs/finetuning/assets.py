@@ -8,11 +8,11 @@ import pandas as pd
 from upath import UPath
 
 from rakuten_assets.backbones import Backbone, find_backbone
-from rakuten_assets.defs.evaluation.splits import train_groups
 from rakuten_assets.defs.finetuning.checks import WEIGHTS_CHECKS
 from rakuten_assets.defs.finetuning.metadata import epoch_metadata, weights_metadata
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
+from rakuten_assets.evaluation.inputs import train_groups
 from rakuten_assets.finetuning.options import parse_options
 from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.runtime.machine import usable_cores

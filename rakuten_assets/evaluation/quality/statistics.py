@@ -10,6 +10,9 @@ from rakuten_assets.errors import CatalogError
 from rakuten_assets.evaluation.heads.multinomial import one_core_eigenvectors
 from rakuten_assets.evaluation.inputs import BLOCK_ROWS, Doubles, Floats, Ints
 
+MOST_IDLE = 0.1
+"""Share of dimensions that may be dead or constant."""
+
 
 @dataclass(frozen=True)
 class FeatureStatistics:

@@ -71,7 +71,12 @@ def choose_engine(settings: Settings) -> EngineChoice:
 
 
 def has_cuda_device() -> bool:
-    """Whether the CUDA driver sees a device; asked of the driver itself, which costs nothing like torch."""
+    """Whether the CUDA driver sees a device."""
+    return cuda_devices() > 0
+
+
+def cuda_devices() -> int:
+    """GPUs that the CUDA driver sees; asked of the driver itself, which costs nothing like torch."""
     for name in _CUDA_DRIVERS:
         try:
             driver = ctypes.CDLL(name)
@@ -79,8 +84,8 @@ def has_cuda_device() -> bool:
             continue
         count = ctypes.c_int(0)
         if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0:
-            return count.value > 0
-    return False
+            return count.value
+    return 0
 
 
 def torch_has_cuda() -> bool:
