@@ -24,6 +24,9 @@ from rakuten_assets.project import project_root
 from rakuten_assets.storage.files import is_local
 from rakuten_assets.variables import PREFIX, given_variables
 
+ALL = "all"
+"""Every backbone, as a value of `evaluate`."""
+
 _WEIGHTS_BY_NAME = re.compile(r"[A-Za-z0-9_.:-]+=")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -69,6 +72,11 @@ class Settings(BaseSettings):
         "out). One value for all, or `name=value,name=value`. Default: `pretrained`; with the synthetic catalogue "
         "`seeded`, except where the weights come with a package.",
     )
+    evaluate: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Backbones whose features get a head and its reports: names out of `RAKUTEN_BACKBONE` with commas "
+        "between, or `all`. Default: those whose weights are not `seeded`; all where every backbone's are.",
+    )
     allow_download: bool = Field(
         False, description="Whether torchvision may fetch missing pretrained weights from the network."
     )
@@ -113,10 +121,10 @@ class Settings(BaseSettings):
         "memory) or each in a process of its own.",
     )
     synthetic_train_rows: int = Field(
-        2000, ge=27, le=200_000, description="Train rows of the synthetic catalogue."
+        1200, ge=27, le=200_000, description="Train rows of the synthetic catalogue."
     )
     synthetic_test_rows: int = Field(
-        320, ge=1, le=200_000, description="Test rows of the synthetic catalogue."
+        192, ge=1, le=200_000, description="Test rows of the synthetic catalogue."
     )
     synthetic_seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the synthetic catalogue.")
     max_file_bytes: int = Field(
@@ -185,7 +193,7 @@ class Settings(BaseSettings):
         """A relative folder as an absolute one, the same from every folder of the project."""
         return UPath(project_root() / value) if is_local(value) and not value.is_absolute() else value
 
-    @field_validator("backbone", "finetune", mode="before")
+    @field_validator("backbone", "evaluate", "finetune", mode="before")
     @classmethod
     def _as_names(cls, value: Any) -> Any:
         return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
@@ -219,6 +227,19 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _evaluated_are_extracted(self) -> Settings:
+        for place, name in enumerate(self.evaluate):
+            known = name in self.backbones
+            if self.evaluate == (ALL,) or (known and name not in self.evaluate[:place]):
+                continue
+            why = "stands there twice" if known else f"is none of the backbones ({', '.join(self.backbones)})"
+            raise ValueError(
+                f"{PREFIX}EVALUATE={','.join(self.evaluate)!r} is not allowed: {name!r} {why}; allowed: names out of "
+                f"{PREFIX}BACKBONE, or `{ALL}`"
+            )
+        return self
+
     @property
     def limits(self) -> DecodeLimits:
         """What is refused of an image before it is decoded."""
@@ -235,6 +256,16 @@ class Settings(BaseSettings):
         if self.backbone:
             return self.backbone
         return ("efficientnet_b0", "efficientnet_lite0") if self.is_synthetic else ("efficientnet_b0",)
+
+    @property
+    def evaluated(self) -> tuple[str, ...]:
+        """Names of the evaluated backbones: `evaluate`, or the default that goes with the weights."""
+        if self.evaluate == (ALL,):
+            return self.backbones
+        if self.evaluate:
+            return tuple(name for name in self.backbones if name in self.evaluate)
+        trained = tuple(name for name in self.backbones if self.weights_of(name) != SEEDED)
+        return trained or self.backbones
 
     def weights_of(self, backbone: str) -> str:
         """The weights of one backbone: from `weights`, or the default that goes with the data."""

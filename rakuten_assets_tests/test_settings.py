@@ -75,6 +75,33 @@ def test_weights_are_one_value_for_all_or_one_for_each() -> None:
     assert Settings.load(weights="./w=1.pth").weights_of("resnet18") == "./w=1.pth"
 
 
+def test_features_that_mean_nothing_are_evaluated_only_if_nothing_else_is_or_if_asked_for() -> None:
+    assert Settings.load().evaluated == ("efficientnet_lite0",)
+    assert Settings.load(evaluate="all").evaluated == ("efficientnet_b0", "efficientnet_lite0")
+    assert Settings.load(evaluate="efficientnet_b0").evaluated == ("efficientnet_b0",)
+    assert Settings.load(backbone="efficientnet_b0").evaluated == ("efficientnet_b0",)
+    names = "resnet18,vit_b_16,efficientnet_b0"
+    assert Settings.load(backbone=names, weights="seeded").evaluated == tuple(names.split(","))
+    assert Settings.load(data_dir="somewhere", backbone=names).evaluated == tuple(names.split(","))
+    chosen = Settings.load(backbone=names, evaluate="efficientnet_b0, resnet18")
+    assert chosen.evaluated == ("resnet18", "efficientnet_b0")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("resnet18", "'resnet18' is none of the backbones (efficientnet_b0, efficientnet_lite0)"),
+        ("efficientnet_lite0,all", "'all' is none of the backbones"),
+        ("efficientnet_lite0,", "'' is none of the backbones"),
+        ("efficientnet_b0,efficientnet_b0", "'efficientnet_b0' stands there twice"),
+    ],
+)
+def test_what_is_not_extracted_cannot_be_evaluated(value: str, said: str) -> None:
+    message = refusal(evaluate=value)
+    assert message.startswith(f"RAKUTEN_EVALUATE={value!r} is not allowed: ")
+    assert said in message
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

@@ -68,6 +68,11 @@ def extractor_specs(settings: Settings) -> tuple[ExtractorSpec, ...]:
     return tuple(extractor_spec(settings, name) for name in settings.backbones)
 
 
+def evaluated_specs(settings: Settings) -> tuple[ExtractorSpec, ...]:
+    """Those of `extractor_specs` whose features get a head and its reports."""
+    return tuple(extractor_spec(settings, name) for name in settings.evaluated)
+
+
 def extractor_spec(settings: Settings, name: str = "") -> ExtractorSpec:
     """The extractor of the backbone called `name`; default: the first of the settings."""
     chosen = name or settings.backbones[0]

@@ -58,7 +58,7 @@ def predict_folder(
 
     Args:
         settings: whose storage holds the head, and how its features are extracted.
-        extractor: whose head; default: the first of the settings.
+        extractor: whose head; default: the first that is evaluated.
         runners_up: further classes told of each picture.
         log: told of progress in lines; default: standard error.
 
@@ -74,7 +74,7 @@ def predict_folder(
     from rakuten_assets.runtime.machine import usable_cores
     from rakuten_assets.runtime.progress import Progress
 
-    name = extractor or settings.backbones[0]
+    name = extractor or settings.evaluated[0]
     head = find_head(settings, name)
     collection = folder_collection(folder)
     limits = settings.limits

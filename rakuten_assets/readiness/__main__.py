@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> int:
     settings = Settings.load(**_overrides(given))
     # Not before the arguments are right: pandas and the decoders take a second to import.
+    from rakuten_assets.extraction.specification import evaluated_specs
     from rakuten_assets.readiness.checklist import check_readiness
     from rakuten_assets.readiness.stored import Stored
 
@@ -53,7 +54,11 @@ def _run(given: argparse.Namespace) -> int:
         raise StoreError(
             f"no features of {given.extractor} are stored in {settings.storage}; there are: {there}"
         )
-    found = check_readiness(stored, [given.extractor] if given.extractor else [])
+    evaluated = [spec.backbone.family for spec in evaluated_specs(settings)]
+    wanted = (
+        [given.extractor] if given.extractor else [name for name in evaluated if name in stored.extractors]
+    )
+    found = check_readiness(stored, wanted)
     print(f"{settings.storage}: {found.headline}")
     for line in checklist_lines(found, shutil.get_terminal_size((100, 24)).columns):
         print(line)
@@ -103,7 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--storage", metavar="DIR", help="storage to judge; default: RAKUTEN_STORAGE")
     parser.add_argument(
-        "--extractor", metavar="NAME", default="", help="whose features; default: all that are stored"
+        "--extractor",
+        metavar="NAME",
+        default="",
+        help="whose features; default: the stored ones of RAKUTEN_EVALUATE, or all that are stored if there are none",
     )
     parser.add_argument(
         "--fail-on",

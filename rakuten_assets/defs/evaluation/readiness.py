@@ -6,7 +6,7 @@ import pandas as pd
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.presentation import table
 from rakuten_assets.defs.verdicts import Gives, publish
-from rakuten_assets.extraction.specification import extractor_specs
+from rakuten_assets.extraction.specification import evaluated_specs
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import sha256_of_json
@@ -16,8 +16,8 @@ _OF_AN_EXTRACTOR = ("validation_report", "feature_quality", "feature_map", "imba
 
 
 def build_readiness(settings: Settings) -> dg.AssetsDefinition:
-    """The asset, over the extractors of the settings."""
-    families = [spec.backbone.family for spec in extractor_specs(settings)]
+    """The asset, over the evaluated extractors."""
+    families = [spec.backbone.family for spec in evaluated_specs(settings)]
     keys = [dg.AssetKey(name) for name in _OF_THE_CATALOGUE]
     keys += [dg.AssetKey([family, name]) for family in families for name in _OF_AN_EXTRACTOR]
 
