@@ -1,23 +1,26 @@
-"""The child process that prepares models: `python -m rakuten_assets.extraction.networks.torch_child <action>`.
+"""The child process that prepares models: `python -m rakuten_assets.extraction.networks.torch_child`.
+
+Its actions:
 
 - `convert`: build the backbone in torch, convert it to OpenVINO, write it to the folder that the request names
 - `seed`: make seeded weights
 - `describe`: complete a backbone by what only its library knows
 - `download`: let torchvision or Hugging Face fetch published weights, each with its own check
 
-The request is JSON on standard input; the answer, or the error, is one line of JSON on standard output. A request holds
-its backbone as a value: one that the parent registered needs no registering here.
+A request is a line of JSON on standard input, `{"action": ..., "request": ...}`; its answer is a line on standard
+output. A request holds its backbone as a value: one that the parent registered needs no registering here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rakuten_assets.backbones import Backbone, Release
 from rakuten_assets.errors import RakutenAssetsError, WeightsError
@@ -149,17 +152,29 @@ def _versions(spec: Backbone) -> dict[str, str]:
     return {name: version(name) for name in spec.distributions}
 
 
-def main(arguments: list[str]) -> int:
-    """Run the action that `arguments` names; exit status 1 for an error that the answer explains."""
-    action = {"convert": convert, "seed": seed, "describe": describe, "download": download}[arguments[0]]
-    try:
-        answer = action(json.load(sys.stdin))
-    except RakutenAssetsError as error:
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
-        return 1
-    print(json.dumps(answer))
-    return 0
+_ACTIONS = {"convert": convert, "seed": seed, "describe": describe, "download": download}
+
+
+def serve(requests: IO[str], answers: IO[str]) -> None:
+    """Answer each request until there are no more. A defect ends the process: its traceback says more than a line."""
+    for line in requests:
+        asked = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"answer": _ACTIONS[asked["action"]](asked["request"])}
+        except RakutenAssetsError as error:
+            answer = {"error": type(error).__name__, "message": str(error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Serve the parent. What libraries print goes to standard error, so that answers stay alone on their way."""
+    # Ctrl-C reaches the whole process group: the parent decides, and kills this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+        os.dup2(2, 1)
+        serve(sys.stdin, answers)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
