@@ -33,7 +33,7 @@ from rakuten_assets.extraction.specification import ExtractorSpec
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.images.resampling import KERNELS
-from rakuten_assets.runtime.machine import cpu_features
+from rakuten_assets.runtime.machine import cpu_features, limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
 
@@ -142,6 +142,7 @@ class Extractor:
             EngineError, WeightsError: it cannot run here.
         """
         if self._engine is None:
+            limit_memory_arenas()
             engine = load_engine(self._choice, self._spec, self._weights, self._cache, self._log)
             self._engine = engine.__enter__()
             self._store.write_about(

@@ -16,6 +16,7 @@ import pyarrow as pa
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
 _CPU_INFO = Path("/proc/cpuinfo")
+_M_ARENA_MAX = -8  # mallopt's number for it, in glibc's malloc.h
 # Only what decides which kernels an inference engine takes; the full list of flags says little to a reader.
 _FEATURES_THAT_MATTER = (
     "avx", "f16c", "fma", "avx2", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16",
@@ -139,3 +140,13 @@ def release_free_memory() -> None:
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def limit_memory_arenas() -> None:
+    """Let the C library keep as many arenas of memory as there are cores; by itself it takes eight times as many.
+
+    Threads that decode leave a few megabytes in each arena that they use: on 2 cores an extraction's peak was 5 %
+    lower, at the same speed. Holds for arenas that are yet to come. Does nothing where the C library is not glibc.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, usable_cores())

@@ -100,3 +100,35 @@ print(full - before, before - rss().rss)
     by_itself, released = map(int, done.stdout.split())
     assert by_itself < 50e6
     assert released > 150e6
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has no arenas")
+def test_threads_get_no_more_arenas_than_there_are_cores() -> None:
+    code = """
+import os, re, sys, threading
+from rakuten_assets.runtime.machine import limit_memory_arenas, usable_cores
+if sys.argv[1] == "limited":
+    limit_memory_arenas()
+threads = 4 * usable_cores()
+barrier, blocks = threading.Barrier(threads + 1), []
+def allocate():
+    blocks.append(os.urandom(50_000))  # below the size that gets pages of its own
+    barrier.wait()  # no thread ends, whose arena another could take
+threads = [threading.Thread(target=allocate, daemon=True) for _ in range(threads)]
+for thread in threads:
+    thread.start()
+barrier.wait()
+# An arena beside the first begins on a boundary of 64 MB.
+starts = [int(line.split("-")[0], 16) for line in open("/proc/self/maps") if " rw-p " in line]
+print(sum(start % (64 << 20) == 0 for start in starts), usable_cores())
+"""
+
+    def arenas(how: str) -> tuple[int, int]:
+        done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True)
+        count, cores = map(int, done.stdout.split())
+        return count, cores
+
+    free, cores = arenas("free")
+    assert free > cores
+    limited, cores = arenas("limited")
+    assert limited <= cores

@@ -36,6 +36,7 @@ from rakuten_assets.integrity.reading.record import (
     record_of_content,
 )
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame, typed
+from rakuten_assets.runtime.machine import limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
 
@@ -104,6 +105,7 @@ def scan_files(
     scan = _Scan(files, limits, known, workers)
     KERNELS.expect(len(files) - len(scan.known))
     KERNELS.prepare()
+    limit_memory_arenas()
     unsaved = _Unsaved(scan, journal)
     with ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool:
         try:
