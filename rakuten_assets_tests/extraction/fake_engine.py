@@ -60,8 +60,13 @@ class FakeEngine:
 
 
 def install(engine: FakeEngine, patch: Any = None) -> None:
-    """Make every extractor of this process load `engine`."""
-    if patch is None:
-        pipeline.load_engine = lambda *arguments: engine  # type: ignore[assignment]
-    else:
-        patch.setattr(pipeline, "load_engine", lambda *arguments: engine)
+    """Make every extractor of this process load `engine`, which needs no model and has no choice of kernels."""
+    stand_ins: dict[str, Any] = {
+        "load_engine": lambda *arguments: engine,
+        "settle_kernels": lambda choice, *others: choice,
+    }
+    for name, stand_in in stand_ins.items():
+        if patch is None:
+            setattr(pipeline, name, stand_in)
+        else:
+            patch.setattr(pipeline, name, stand_in)
