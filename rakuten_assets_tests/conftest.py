@@ -20,6 +20,21 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Minutes each, in one process: begun last, one of them would run on alone.
+_LONGEST = ("test_readme.py", "test_benchmarks.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, the longest before all: so every process is busy until the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        longest = item.path in slow and item.path.name in _LONGEST
+        return _LONGEST.index(item.path.name) if longest else len(_LONGEST), item.path not in slow
+
+    items.sort(key=place)
+
+
 @pytest.fixture
 def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable and no `.env` of whoever runs the tests takes part."""
