@@ -58,7 +58,7 @@ def test_every_block_is_run_by_somebody() -> None:
     languages = [language for language in fences[::2] if language != "text"]
     assert set(fences[1::2]) == {""}, "a block that does not end"
     assert set(languages) == {"bash", "python"}
-    assert len(blocks("python")) == 3
+    assert len(blocks("python")) == 4
     elsewhere = [block for block in blocks("bash") if block.startswith(RUN_ELSEWHERE)]
     assert len(elsewhere) == 3
     assert elsewhere[2] == "dagster dev\n"
@@ -165,10 +165,11 @@ def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with_pictures(tmp_path, train_rows=60, extractors=("efficientnet_b0", "efficientnet_lite0"))
     names: dict[str, Any] = {}
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
     assert names["data"].extractor == "efficientnet_lite0"
     assert not set(names["groups"][names["fit"]]) & set(names["groups"][names["held_out"]])
     assert names["product"].row["code"] == 2583
     assert len(names["dataset"]) == 59
+    assert names["vector"].shape == (1280,)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,32 @@ class ImageReader:
             except UndecodableImageError as error:
                 unusable[position] = UnusableImage(file, f"does not decode: {error}")
         return batch[: len(images) - len(unusable)], unusable
+
+    def prepare(self, image: Path | UPath | str | bytes | Any) -> NDArray[np.uint8]:
+        """One image as the network's input, uint8 (side, side, 3).
+
+        Args:
+            image: a file, a file's content, or pixels in RGB (a Pillow image, or uint8 (height, width, 3)).
+
+        Raises:
+            UndecodableImageError: it does not decode whole.
+            OSError: the file cannot be read.
+            ValueError: it is no image.
+        """
+        if isinstance(image, str):
+            image = Path(image)
+        if isinstance(image, (Path, UPath)):
+            image = self._content(image)
+        if isinstance(image, bytes):
+            check_bytes(len(image), self.limits)
+            return preprocess(decode_rgb(image, self.limits), self.preprocessing)
+        pixels = np.asarray(image)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+            raise ValueError(
+                f"a {type(image).__name__} of {pixels.dtype} {pixels.shape} is not an image in RGB, uint8 (height, "
+                'width, 3); of a Pillow image take image.convert("RGB")'
+            )
+        return preprocess(np.ascontiguousarray(pixels), self.preprocessing)
 
     def _content(self, file: Path | UPath) -> bytes:
         with file.open("rb") as opened:

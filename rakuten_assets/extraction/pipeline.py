@@ -68,7 +68,6 @@ class Extractor:
         choice: EngineChoice,
         log: Callable[[str], None] | None,
     ) -> None:
-        self._settings = settings
         self._spec = spec
         self._weights = weights
         self._choice = choice
@@ -78,6 +77,7 @@ class Extractor:
         self._cache = UPath(settings.storage) / "cache"
         self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, choice)
         self.feature_dim: int = spec.backbone.feature_dim
+        self._reader = ImageReader(settings.limits, spec.preprocessing)
         digest = self.fingerprint.digest
         self._store = RowStore(self._cache / "rows" / digest, digest, self.feature_dim, self._log)
 
@@ -202,6 +202,24 @@ class Extractor:
             waited=waited,
         )
 
+    def extract_single(self, image: Path | UPath | str | bytes | Any) -> NDArray[np.float32]:
+        """The features of one picture, float32 (feature_dim,): to the bit those that `extract` gives its file.
+
+        Nothing is stored.
+
+        Args:
+            image: a file, a file's content, or pixels in RGB (a Pillow image, or uint8 (height, width, 3)).
+
+        Raises:
+            UndecodableImageError: it does not decode whole; the message says why.
+            OSError: the file cannot be read.
+            ValueError: it is no image.
+            EngineError, WeightsError: the engine cannot be loaded.
+        """
+        prepared = self._reader.prepare(image)
+        features: NDArray[np.float32] = self.open_engine().infer(prepared[None])[0]
+        return features
+
     def _reuse(
         self, plan: ExtractionPlan, rows_of_key: list[NDArray[np.int64]], out: NDArray[np.float32]
     ) -> ExtractionPlan:
@@ -224,8 +242,6 @@ class Extractor:
         progress: Progress,
     ) -> list[UnusableImage]:
         """Compute, write and store the missing rows; return the images that could not be used."""
-        limits = self._settings.limits
-        reader = ImageReader(limits, self._spec.preprocessing)
         missing = plan.missing_keys
         KERNELS.expect(len(missing))
         batches = (missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))
@@ -233,7 +249,7 @@ class Extractor:
         unusable: list[UnusableImage] = []
 
         def work(keys: NDArray[np.int64]) -> _Finished:
-            images, bad = reader.read([(files[plan.first_rows[key]], plan.keys[key]) for key in keys])
+            images, bad = self._reader.read([(files[plan.first_rows[key]], plan.keys[key]) for key in keys])
             good = [int(key) for i, key in enumerate(keys) if i not in bad]
             features = engine.infer(images) if good else np.empty((0, self.feature_dim), np.float32)
             return _Finished(good, features, {int(keys[i]): image for i, image in bad.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from upath import UPath
 
+from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.extraction.pipeline import Extractor
 from rakuten_assets.runtime.machine import cpu_features
 from rakuten_assets.settings import Settings
@@ -107,6 +108,47 @@ def test_a_row_does_not_depend_on_threads_batch_order_or_neighbours(
     assert np.array_equal(anew(files, threads=3, batch_size=4), expected)
     assert np.array_equal(anew(files[::-1]), expected[::-1])
     assert np.array_equal(anew(files[4:5]), expected[4:5])
+
+
+@pytest.fixture
+def extractor(storage: UPath, weights_file: Path) -> Iterator[Extractor]:
+    with Extractor.open(Settings(storage=storage, weights=str(weights_file)), log=print) as extractor:
+        yield extractor
+
+
+def test_a_single_picture_is_given_in_any_form_and_has_its_files_row(
+    extractor: Extractor, make_images: MakeImages
+) -> None:
+    files = make_images(3)
+    rows = np.empty((3, extractor.feature_dim), np.float32)
+    extractor.extract(files, sha256_of(files), rows)
+    file = files[1]
+    pixels = Image.open(file).convert("RGB")
+    for given in (file, str(file), UPath(file), file.read_bytes(), pixels, np.asarray(pixels)):
+        single = extractor.extract_single(given)
+        assert (single.dtype, single.shape) == (np.float32, (extractor.feature_dim,))
+        assert np.array_equal(single, rows[1]), type(given)
+    turned = np.asarray(pixels).transpose(1, 0, 2)  # not contiguous
+    assert np.array_equal(extractor.extract_single(turned), extractor.extract_single(turned.copy()))
+
+
+def test_what_is_no_single_picture_is_refused(
+    extractor: Extractor, make_images: MakeImages, tmp_path: Path
+) -> None:
+    (file,) = make_images(1)
+    with pytest.raises(UndecodableImageError):
+        extractor.extract_single(file.read_bytes()[:-200])
+    with pytest.raises(FileNotFoundError):
+        extractor.extract_single(tmp_path / "none.jpg")
+    with pytest.raises(ValueError, match=r"of uint8 \(8, 8\) is not an image in RGB.*convert"):
+        extractor.extract_single(Image.new("L", (8, 8)))
+    for wrong in (
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((0, 8, 3), np.uint8),
+        np.zeros((1, 8, 8, 3), np.uint8),
+    ):
+        with pytest.raises(ValueError, match="is not an image in RGB"):
+            extractor.extract_single(wrong)
 
 
 @pytest.mark.skipif(
