@@ -134,6 +134,7 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
         "storage/synthetic/1200x192-seed42": str(tmp_path / "storage" / "synthetic" / "108x20-seed42"),
         "/tmp/predictions.csv": str(tmp_path / "predictions.csv"),
         "/tmp/report": str(tmp_path / "report"),
+        "epochs=5": "epochs=1",
         "storage/outputs/finetuning": str(tmp_path / "storage" / "outputs" / "finetuning"),
     }
     # The quickstart's run comes first, as for a reader; then the catalogue that stands in for the challenge's files.
