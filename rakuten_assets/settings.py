@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     blank_warn: Share = Field(
         0.002,
         description="Share of blank and nearly blank images that raises a warning; the real catalogue has 0.0001 of "
-        "exactly one colour, the synthetic one 0.0018 of both.",
+        "exactly one colour, the synthetic one 0.0014 of both.",
     )
     duplicate_warn: Share = Field(
         0.01, description="Share of images that repeat another one byte for byte that raises a warning."
@@ -263,7 +263,7 @@ class Settings(BaseSettings):
         if self.evaluate == (ALL,):
             return self.backbones
         if self.evaluate:
-            return tuple(name for name in self.backbones if name in self.evaluate)
+            return self.evaluate
         trained = tuple(name for name in self.backbones if self.weights_of(name) != SEEDED)
         return trained or self.backbones
 

@@ -84,7 +84,7 @@ def test_features_that_mean_nothing_are_evaluated_only_if_nothing_else_is_or_if_
     assert Settings.load(backbone=names, weights="seeded").evaluated == tuple(names.split(","))
     assert Settings.load(data_dir="somewhere", backbone=names).evaluated == tuple(names.split(","))
     chosen = Settings.load(backbone=names, evaluate="efficientnet_b0, resnet18")
-    assert chosen.evaluated == ("resnet18", "efficientnet_b0")
+    assert chosen.evaluated == ("efficientnet_b0", "resnet18")
 
 
 @pytest.mark.parametrize(

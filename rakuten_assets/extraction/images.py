@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from rakuten_assets.extraction.report import UnusableImage
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.images.header import check_bytes
 from rakuten_assets.images.limits import DecodeLimits
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _PIXEL_BYTES = 500 * 500 * 3
 _thread = threading.local()
@@ -57,7 +60,7 @@ class ImageReader:
                 unusable[position] = UnusableImage(file, f"does not decode: {error}")
         return batch[: len(images) - len(unusable)], unusable
 
-    def prepare(self, image: Path | UPath | str | bytes | Any) -> NDArray[np.uint8]:
+    def read_single(self, image: Path | UPath | str | bytes | Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """One image as the network's input, uint8 (side, side, 3).
 
         Args:

@@ -43,8 +43,8 @@ METADATA_KEYS = (
     "class_weights",
     "timestamp",
 )
-# Where things lie on one machine says nothing about the arrays.
-_SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download", "finetune", "finetune_options"}
+# Where things lie on one machine, and what is made of the arrays, says nothing about the arrays.
+_SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download", "evaluate", "finetune", "finetune_options"}
 # When and by what release it was made: these never make metadata of the same arrays different.
 _NOT_CONTENT = ("timestamp", "packages", "settings")
 

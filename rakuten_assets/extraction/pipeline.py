@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from rakuten_assets.extraction.engines import Engine, EngineChoice, choose_engin
 from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.images import ImageReader
+from rakuten_assets.extraction.networks.torch_process import shared_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preparation import prepare
@@ -36,6 +37,9 @@ from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.runtime.machine import cpu_features, limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # A crash loses at most so many rows and those in flight; one commit costs a few milliseconds in 1.5 seconds.
 ROWS_OF_A_COMMIT = 256
@@ -97,8 +101,9 @@ class Extractor:
         """
         choice = choose_engine(settings)
         told = log or _to_standard_error
-        spec, weights = prepare(settings, backbone, told)
-        choice = settle_kernels(choice, spec, weights, UPath(settings.storage) / "cache", told)
+        with shared_torch_process():
+            spec, weights = prepare(settings, backbone, told)
+            choice = settle_kernels(choice, spec, weights, UPath(settings.storage) / "cache", told)
         return cls(settings, spec, weights, choice, log)
 
     def __enter__(self) -> Extractor:
@@ -202,10 +207,12 @@ class Extractor:
             waited=waited,
         )
 
-    def extract_single(self, image: Path | UPath | str | bytes | Any) -> NDArray[np.float32]:
+    def extract_single(
+        self, image: Path | UPath | str | bytes | Image | NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
         """The features of one picture, float32 (feature_dim,): to the bit those that `extract` gives its file.
 
-        Nothing is stored.
+        The row is not stored.
 
         Args:
             image: a file, a file's content, or pixels in RGB (a Pillow image, or uint8 (height, width, 3)).
@@ -216,7 +223,7 @@ class Extractor:
             ValueError: it is no image.
             EngineError, WeightsError: the engine cannot be loaded.
         """
-        prepared = self._reader.prepare(image)
+        prepared = self._reader.read_single(image)
         features: NDArray[np.float32] = self.open_engine().infer(prepared[None])[0]
         return features
 

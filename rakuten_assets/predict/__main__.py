@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--extractor",
         metavar="NAME",
         default="",
-        help="whose head and features; default: the first of RAKUTEN_EVALUATE",
+        help="whose head and features; default: the first that is evaluated (RAKUTEN_EVALUATE)",
     )
     parser.add_argument(
         "--runners-up",

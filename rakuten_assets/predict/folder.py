@@ -20,6 +20,7 @@ from rakuten_assets.evaluation.heads.storing import load_head
 from rakuten_assets.outputs.names import EVERYTHING, make_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
+from rakuten_assets.variables import PREFIX
 
 RUNNERS_UP = 2
 Say = Callable[[str], None]
@@ -106,7 +107,7 @@ def find_head(settings: Settings, extractor: str) -> Head:
         trained = _trained(settings)
         others = f"; there are heads of {', '.join(trained)} (--extractor)" if trained else ""
         raise StoreError(
-            f"no head of {extractor} is stored in {folder}{others}. Train it: {_training(settings)}"
+            f"no head of {extractor} is stored in {folder}{others}. Train it: {_training(settings, extractor)}"
         ) from None
 
 
@@ -146,7 +147,7 @@ def _refuse_other_features(head: Head, digest: str, settings: Settings, extracto
             f"the stored head of {extractor} was trained on features of another extractor than these settings give on "
             f"this machine (weights {settings.weights_of(extractor)!r}, preprocessing {settings.preprocessing!r}, "
             f"precision {settings.precision!r}): set the RAKUTEN_ variables of the run that trained it, or train it "
-            f"again: {_training(settings)}"
+            f"again: {_training(settings, extractor)}"
         )
 
 
@@ -158,7 +159,11 @@ def _trained(settings: Settings) -> list[str]:
         return []
 
 
-def _training(settings: Settings) -> str:
-    """The command that trains the heads, and makes whatever they need."""
+def _training(settings: Settings, extractor: str) -> str:
+    """The command that trains an extractor's head, and makes whatever it needs."""
     keys = shard_keys(settings.shards)
-    return f"{make_command(EVERYTHING)} --partition-range {keys[0]}...{keys[-1]}"
+    command = f"{make_command(EVERYTHING)} --partition-range {keys[0]}...{keys[-1]}"
+    if extractor in settings.evaluated:
+        return command
+    variable = "EVALUATE" if extractor in settings.backbones else "BACKBONE"
+    return f"{PREFIX}{variable}={extractor} {command}"

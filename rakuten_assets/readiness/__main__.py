@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace) -> int:
     settings = Settings.load(**_overrides(given))
     # Not before the arguments are right: pandas and the decoders take a second to import.
-    from rakuten_assets.extraction.specification import evaluated_specs
+    from rakuten_assets.extraction.specification import extractor_specs
     from rakuten_assets.readiness.checklist import check_readiness
     from rakuten_assets.readiness.stored import Stored
 
@@ -54,11 +54,11 @@ def _run(given: argparse.Namespace) -> int:
         raise StoreError(
             f"no features of {given.extractor} are stored in {settings.storage}; there are: {there}"
         )
-    evaluated = [spec.backbone.family for spec in evaluated_specs(settings)]
-    wanted = (
-        [given.extractor] if given.extractor else [name for name in evaluated if name in stored.extractors]
-    )
-    found = check_readiness(stored, wanted)
+    specs = {spec.backbone.family: spec.name for spec in extractor_specs(settings)}
+    evaluated = [family for family, name in specs.items() if name in settings.evaluated]
+    chosen = [given.extractor] if given.extractor else stored.to_judge(evaluated)
+    others = {family: name for family, name in specs.items() if family not in evaluated}
+    found = check_readiness(stored, chosen, not_evaluated=others)
     print(f"{settings.storage}: {found.headline}")
     for line in checklist_lines(found, shutil.get_terminal_size((100, 24)).columns):
         print(line)
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         "--extractor",
         metavar="NAME",
         default="",
-        help="whose features; default: the stored ones of RAKUTEN_EVALUATE, or all that are stored if there are none",
+        help="whose features; default: those that are evaluated or have been; all that are stored if none are",
     )
     parser.add_argument(
         "--fail-on",

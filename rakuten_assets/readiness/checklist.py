@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from rakuten_assets.readiness import catalogue, pipeline, quality, reproducibili
 from rakuten_assets.readiness.answers import Box, Finding, Readiness
 from rakuten_assets.readiness.decisions import decide
 from rakuten_assets.readiness.stored import NotStoredError, Stored
+from rakuten_assets.variables import PREFIX
 
 _DATA, _PIPELINE, _FEATURES, _CLASSES, _AGAIN = (
     "data",
@@ -163,6 +164,7 @@ def check_readiness(
     extractors: Sequence[str] = (),
     judges: Mapping[str, Callable[..., Finding]] | None = None,
     devices: Callable[[], int] = cuda_devices,
+    not_evaluated: Mapping[str, str] | None = None,
 ) -> Readiness:
     """Answer every box and follow the decision trees.
 
@@ -170,6 +172,8 @@ def check_readiness(
         extractors: those to judge; default: all that have features.
         judges: take the place of the judges of boxes of the same name.
         devices: counts the machine's GPUs.
+        not_evaluated: extractors that the settings extract and do not evaluate, and their backbones: the commands for
+            them set `RAKUTEN_EVALUATE`.
     """
     names = list(extractors) or stored.extractors
     boxes: list[Box] = []
@@ -179,6 +183,9 @@ def check_readiness(
             boxes.append(_answered(question, stored, "", partial(judge, stored)))
             continue
         boxes += [_answered(question, stored, name, partial(judge, stored, name)) for name in names or [""]]
+    for place, box in enumerate(boxes):
+        if box.command and (backbone := (not_evaluated or {}).get(box.extractor)):
+            boxes[place] = replace(box, command=f"{PREFIX}EVALUATE={backbone} {box.command}")
     return Readiness(boxes, decide(stored, names, devices))
 
 

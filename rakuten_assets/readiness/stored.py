@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -82,6 +82,15 @@ class Stored:
             return sorted(path.parent.parent.name for path in found)
         except OSError:
             return []
+
+    def to_judge(self, evaluated: Collection[str]) -> list[str]:
+        """Those of `extractors` that are to be evaluated or have been; all, where there are none."""
+        chosen = [
+            name
+            for name in self.extractors
+            if name in evaluated or self.file(f"{name}/validation_report", ".json").exists()
+        ]
+        return chosen or self.extractors
 
     def table(self, asset: str) -> pd.DataFrame:
         file = self.file(asset, ".parquet")

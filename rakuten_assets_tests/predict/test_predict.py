@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 from upath import UPath
 
+from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.evaluation.heads.storing import save_head
 from rakuten_assets.predict.__main__ import main
+from rakuten_assets.predict.folder import find_head
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.defs.conftest import DIM, FakeExtractor, fake_fingerprint
 
@@ -34,6 +36,7 @@ class Opener:
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings_of_the_user: None) -> Path:
     """A storage with a head for the stand-in's features."""
     monkeypatch.setattr("rakuten_assets.extraction.pipeline.Extractor", Opener)
+    monkeypatch.setenv("RAKUTEN_BACKBONE", "efficientnet_b0")
     storage = tmp_path / "storage"
     digest = fake_fingerprint(Settings(storage=UPath(storage))).digest
     weight = np.random.default_rng(0).normal(size=(DIM, 4)).astype(np.float32) / 100
@@ -106,6 +109,7 @@ def test_an_unreadable_picture_is_predicted_by_the_prior_and_says_why(
     ("options", "message"),
     [
         (["--extractor", "resnet18"], "no head of resnet18 is stored"),
+        (["--extractor", "resnet18"], "Train it: RAKUTEN_BACKBONE=resnet18 dagster asset materialize"),
         (["--extractor", "resnet"], "resnet"),
     ],
 )
@@ -117,6 +121,14 @@ def test_a_head_that_is_not_there_is_told_with_the_way_out(
     error = capsys.readouterr().err
     assert message in error
     assert not out.exists()
+
+
+def test_the_way_to_a_head_that_the_settings_leave_out_names_it(tmp_path: Path) -> None:
+    settings = Settings(storage=UPath(tmp_path))
+    with pytest.raises(StoreError, match="Train it: RAKUTEN_EVALUATE=efficientnet_b0 dagster"):
+        find_head(settings, "efficientnet_b0")
+    with pytest.raises(StoreError, match="Train it: dagster"):
+        find_head(settings, "efficientnet_lite0")
 
 
 def test_a_head_of_other_features_is_refused(

@@ -30,6 +30,33 @@ def test_it_says_what_holds_and_what_is_missing(
     assert "--select efficientnet_lite0/feature_map" in out
 
 
+def test_stored_features_that_nobody_evaluates_are_judged_only_if_asked_for(
+    ready: ReadyStorage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assets = ready.root / "assets"
+    shutil.copytree(assets / EXTRACTOR, assets / "efficientnet_b0")
+    arguments = ["--storage", str(ready.root)]
+    assert main(arguments) == 0
+    assert "(efficientnet_b0)" in capsys.readouterr().out, "it has been evaluated"
+    shutil.rmtree(assets / "efficientnet_b0" / "validation_report")
+    assert main(arguments) == 0
+    assert "(efficientnet_b0)" not in capsys.readouterr().out
+    shutil.rmtree(assets / "efficientnet_b0" / "feature_map")
+    assert main([*arguments, "--extractor", "efficientnet_b0"]) == 0
+    out = capsys.readouterr().out
+    # The settings evaluate the other one only: their graph has no such asset.
+    (command,) = [
+        line for line in out.splitlines() if "efficientnet_b0/feature_map" in line and "dagster" in line
+    ]
+    assert command.strip().startswith("RAKUTEN_EVALUATE=efficientnet_b0 ")
+    monkeypatch.setenv("RAKUTEN_EVALUATE", "all")
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "(efficientnet_b0)" in out
+    assert "RAKUTEN_EVALUATE" not in out
+
+
 @pytest.mark.parametrize(("fail_on", "missing", "wrong"), [("no", 0, 1), ("not-yet", 1, 1)])
 def test_fail_on_gives_status_1_for_what_it_names(
     ready: ReadyStorage, fail_on: str, missing: int, wrong: int, capsys: pytest.CaptureFixture[str]

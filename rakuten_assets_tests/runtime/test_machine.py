@@ -123,8 +123,10 @@ starts = [int(line.split("-")[0], 16) for line in open("/proc/self/maps") if " r
 print(sum(start % (64 << 20) == 0 for start in starts), usable_cores())
 """
 
-    def arenas(how: str) -> tuple[int, int]:
-        done = subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True)
+    def arenas(how: str, **environment: str) -> tuple[int, int]:
+        command = [sys.executable, "-c", code, how]
+        env = {**os.environ, **environment}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
         count, cores = map(int, done.stdout.split())
         return count, cores
 
@@ -132,3 +134,4 @@ print(sum(start % (64 << 20) == 0 for start in starts), usable_cores())
     assert free > cores
     limited, cores = arenas("limited")
     assert limited <= cores
+    assert arenas("limited", MALLOC_ARENA_MAX=str(4 * cores))[0] > cores, "whoever sets it has the last word"

@@ -19,7 +19,7 @@ from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import write_errors_told
 from rakuten_assets.synthetic import SyntheticCatalog, generate, generate_catalog, worker_pool
 from rakuten_assets.synthetic.catalog import MARKER_FILE
-from rakuten_assets.synthetic.plan import plan_catalog
+from rakuten_assets.synthetic.plan import DEFAULT_TEST_ROWS, DEFAULT_TRAIN_ROWS, plan_catalog
 
 
 def silent(line: str) -> None:
@@ -170,9 +170,12 @@ def test_a_full_disk_is_told_once_and_of_the_catalogue(tmp_path, monkeypatch):
 
 
 def test_the_quickstarts_catalogue_has_fewer_blanks_than_warn():
-    records = plan_catalog(2000, 320, 42, True).fault_records()
+    rows = DEFAULT_TRAIN_ROWS, DEFAULT_TEST_ROWS
+    defaults = Settings.model_fields
+    assert rows == (defaults["synthetic_train_rows"].default, defaults["synthetic_test_rows"].default)
+    records = plan_catalog(*rows, 42, True).fault_records()
     blanks = sum(record.kind in ("blank", "near_blank") for record in records)
-    assert 0 < blanks / 2320 < Settings.model_fields["blank_warn"].default < 0.01
+    assert 0 < blanks / sum(rows) < Settings.model_fields["blank_warn"].default < 0.01
 
 
 def test_leftovers_of_killed_processes_are_cleared(tmp_path):

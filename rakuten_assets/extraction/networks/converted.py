@@ -96,7 +96,7 @@ def converted_model(
             "folder": str(temporary),
         }
         about = {
-            **run_in_torch_process("convert", request),
+            **run_in_torch_process("convert", request, last=True),
             "openvino": version("openvino"),
             "request": digest,
         }

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -132,7 +131,6 @@ def download(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_hugging_face(spec: Backbone, release: Release, allowed: bool) -> str:
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import huggingface_hub
 
     try:
@@ -168,12 +166,19 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
 
 def main() -> None:
-    """Serve the parent. What libraries print goes to standard error, so that answers stay alone on their way."""
+    """Serve the parent. A library that prints does so on standard error, and one that asks something is at the end of
+    its input: requests and answers are alone on their ways.
+    """
     # Ctrl-C reaches the whole process group: the parent decides, and kills this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    with (
+        os.fdopen(os.dup(0), encoding="utf-8") as requests,
+        os.fdopen(os.dup(1), "w", encoding="utf-8") as answers,
+    ):
+        os.dup2(nothing, 0)
         os.dup2(2, 1)
-        serve(sys.stdin, answers)
+        serve(requests, answers)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Converter:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
 
-    def __call__(self, action: str, request: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, action: str, request: dict[str, Any], last: bool = False) -> dict[str, Any]:
         self.requests.append(request)
         (Path(request["folder"]) / "model.xml").write_bytes(b"<net/>")
         (Path(request["folder"]) / "model.bin").write_bytes(bytes(range(256)))
