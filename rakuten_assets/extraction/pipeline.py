@@ -101,6 +101,7 @@ class Extractor:
         """
         choice = choose_engine(settings)
         told = log or _to_standard_error
+        limit_memory_arenas()  # before any engine starts threads
         with shared_torch_process():
             spec, weights = prepare(settings, backbone, told)
             choice = settle_kernels(choice, spec, weights, UPath(settings.storage) / "cache", told)
@@ -147,7 +148,6 @@ class Extractor:
             EngineError, WeightsError: it cannot run here.
         """
         if self._engine is None:
-            limit_memory_arenas()
             engine = load_engine(self._choice, self._spec, self._weights, self._cache, self._log)
             self._engine = engine.__enter__()
             self._store.write_about(
