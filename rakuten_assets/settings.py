@@ -121,10 +121,10 @@ class Settings(BaseSettings):
         "memory) or each in a process of its own.",
     )
     synthetic_train_rows: int = Field(
-        1200, ge=27, le=200_000, description="Train rows of the synthetic catalogue."
+        960, ge=27, le=200_000, description="Train rows of the synthetic catalogue."
     )
     synthetic_test_rows: int = Field(
-        192, ge=1, le=200_000, description="Test rows of the synthetic catalogue."
+        144, ge=1, le=200_000, description="Test rows of the synthetic catalogue."
     )
     synthetic_seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of the synthetic catalogue.")
     max_file_bytes: int = Field(
@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     blank_warn: Share = Field(
         0.002,
         description="Share of blank and nearly blank images that raises a warning; the real catalogue has 0.0001 of "
-        "exactly one colour, the synthetic one 0.0014 of both.",
+        "exactly one colour, the synthetic one 0.0018 of both.",
     )
     duplicate_warn: Share = Field(
         0.01, description="Share of images that repeat another one byte for byte that raises a warning."

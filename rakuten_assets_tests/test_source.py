@@ -43,7 +43,7 @@ def test_a_data_folder_is_used_as_it_is(tmp_path: Path) -> None:
 
 def test_over_a_bucket_the_synthetic_catalog_lies_on_the_local_disk() -> None:
     root = synthetic_root(Settings(storage=UPath("memory://bucket")))
-    assert root == Path("storage").absolute() / "synthetic" / "1200x192-seed42"
+    assert root == Path("storage").absolute() / "synthetic" / "960x144-seed42"
 
 
 def test_a_signature_changes_with_every_file_and_with_nothing_else(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from rakuten_assets.errors import CatalogError
 from rakuten_assets.synthetic.encoding import ImageTask
 from rakuten_assets.synthetic.faults import Fault, FaultKind, FaultRecord, expected_of, sprinkle
 
-DEFAULT_TRAIN_ROWS = 1200
-DEFAULT_TEST_ROWS = 192
+DEFAULT_TRAIN_ROWS = 960
+DEFAULT_TEST_ROWS = 144
 DEFAULT_SEED = 42
 FULL_TRAIN_ROWS = KNOWN_TRAIN_ROWS
 FULL_TEST_ROWS = KNOWN_TEST_ROWS
