@@ -20,7 +20,7 @@ from rakuten_assets.storage import scratch_folder
 from rakuten_assets.storage.files import sha256_of_json
 
 # Change it when `torch_child` makes another model from the same request.
-_RECIPE = 2
+_RECIPE = 3
 _XML, _BIN = "model.xml", "model.bin"
 
 
