@@ -94,6 +94,22 @@ class Settings(BaseSettings):
         description="`document`: resize to 224x224, bilinear, no crop. `preset`: the transform that the "
         "weights were evaluated with.",
     )
+    normalisation: Literal["weights", "imagenet", "minmax", "zscore", "dataset"] = Field(
+        "weights",
+        description="What is done to pixel values before the network. `weights`: what the weights were trained with; "
+        "any other one usually costs accuracy. `imagenet`: ImageNet's mean and deviation. `minmax`: from 0 to 1. "
+        "`zscore`: each image's own mean and deviation. `dataset`: those of the train images, out of "
+        "`dataset_statistics`.",
+    )
+    crop: Literal["none", "border"] = Field(
+        "none",
+        description="`border`: an image's white border is cut off before the resize (white as in `image_scan`: every "
+        "channel at least 245).",
+    )
+    crop_margin: Share = Field(
+        0.05,
+        description="What `RAKUTEN_CROP=border` leaves around the content on each side, as a share of its longer side.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the backbone runs.")
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto", description="Inference engine; `auto` is the fastest exact one for the device."

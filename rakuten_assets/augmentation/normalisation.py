@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rakuten_assets.augmentation.pictures import as_pixels
-from rakuten_assets.backbones import IMAGENET, Normalisation
+from rakuten_assets.backbones import IMAGENET, Normalisation, PerImageNormalisation
 from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
 
 
-def normalise(pixels: NDArray[np.uint8], normalisation: Normalisation) -> NDArray[np.float32]:
+def normalise(
+    pixels: NDArray[np.uint8], normalisation: Normalisation | PerImageNormalisation
+) -> NDArray[np.float32]:
     """Normalise and bring the channels to the front, to the bit as v2's `ToDtype(scale=True)` and `Normalize` do.
 
     Args:
         pixels: uint8 (h, w, 3), C order.
+        normalisation: of a `PerImageNormalisation` too the result is that of one table a channel: mean and deviation
+            come from exact sums, and are rounded once.
 
     Returns:
         float32 (3, h, w).
@@ -26,7 +30,11 @@ def normalise(pixels: NDArray[np.uint8], normalisation: Normalisation) -> NDArra
     from rakuten_assets.augmentation.kernels import planes
 
     result = np.empty((3, *pixels.shape[:2]), np.float32)
-    planes.to_planes(pixels, _table(normalisation), result)
+    if isinstance(normalisation, PerImageNormalisation):
+        table = _own_table(pixels, normalisation.least_std)
+    else:
+        table = _table(normalisation)
+    planes.to_planes(pixels, table, result)
     return result
 
 
@@ -55,7 +63,7 @@ class ValidationTransform:
     """
 
     side: int = 224
-    normalisation: Normalisation = IMAGENET
+    normalisation: Normalisation | PerImageNormalisation = IMAGENET
 
     def __call__(self, image: Any, *others: Any) -> Any:
         """A picture as a float32 tensor (3, side, side). Further arguments, such as a label, pass through.
@@ -80,3 +88,13 @@ def _table(normalisation: Normalisation) -> NDArray[np.float32]:
     table = np.ascontiguousarray((scaled - mean) / std)
     table.setflags(write=False)
     return table
+
+
+def _own_table(pixels: NDArray[np.uint8], least_std: float) -> NDArray[np.float32]:
+    """float32 (3, 256), by the mean and standard deviation of one picture."""
+    counts = np.stack([np.bincount(pixels[..., channel].reshape(-1), minlength=256) for channel in range(3)])
+    values, total = np.arange(256), pixels.shape[0] * pixels.shape[1]
+    sums, squares = counts @ values, counts @ (values * values)
+    std = np.sqrt((total * squares - sums * sums).astype(np.float64)) / total
+    table = (values - sums[:, None] / total) / np.maximum(std, least_std)[:, None]
+    return np.ascontiguousarray(table, np.float32)

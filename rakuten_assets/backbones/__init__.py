@@ -8,12 +8,19 @@ One from outside this package is one object: `register(Backbone(...))`, or an en
 """
 
 from rakuten_assets.backbones.registry import backbone_names, find_backbone, register
-from rakuten_assets.backbones.specification import IMAGENET, Backbone, Normalisation, Release
+from rakuten_assets.backbones.specification import (
+    IMAGENET,
+    Backbone,
+    Normalisation,
+    PerImageNormalisation,
+    Release,
+)
 
 __all__ = [
     "IMAGENET",
     "Backbone",
     "Normalisation",
+    "PerImageNormalisation",
     "Release",
     "backbone_names",
     "find_backbone",

@@ -47,7 +47,22 @@ class Normalisation:
             )
 
 
+@dataclass(frozen=True)
+class PerImageNormalisation:
+    """(x - mean) / std, by channel of RGB, with each image's own mean and standard deviation; x from 0 to 255.
+
+    Attributes:
+        least_std: taken where an image's deviation is smaller: a picture of one colour becomes 0.
+        name: what the metadata call it.
+    """
+
+    least_std: float = 1.0
+    name: str = "zscore"
+
+
 IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), name="imagenet")
+MINMAX = Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), name="minmax")
+"""From 0 to 1."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from rakuten_assets.extraction.networks.torch_process import shared_torch_proces
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preparation import prepare
+from rakuten_assets.extraction.preprocessing import normalisation_note
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.specification import ExtractorSpec
@@ -81,6 +82,9 @@ class Extractor:
         self._cache = UPath(settings.storage) / "cache"
         self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, choice)
         self.feature_dim: int = spec.backbone.feature_dim
+        self._note = normalisation_note(spec.backbone, spec.preprocessing)
+        if self._note:
+            self._log(self._note)
         self._reader = ImageReader(settings.limits, spec.preprocessing)
         digest = self.fingerprint.digest
         self._store = RowStore(self._cache / "rows" / digest, digest, self.feature_dim, self._log)
@@ -134,7 +138,7 @@ class Extractor:
             "backbone": self.fingerprint.backbone,
             "feature_dim": self.feature_dim,
             "weights": self._weights.as_dict(),
-            "note": self._weights.note,
+            "note": " ".join(filter(None, [self._weights.note, self._note])),
             "preprocessing": self._spec.preprocessing.as_dict(),
             "engine": engine,
             "fingerprint": self.fingerprint.as_dict(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from importlib.metadata import version
 
 from upath import UPath
 
-from rakuten_assets.backbones import Backbone
-from rakuten_assets.errors import StoreError
+from rakuten_assets.backbones import Backbone, Normalisation
+from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.errors import AugmentationError, StoreError
 from rakuten_assets.extraction.engines.choice import choose_engine
 from rakuten_assets.extraction.engines.kernel_measurement import with_recorded_kernels
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
@@ -17,9 +20,12 @@ from rakuten_assets.extraction.networks.packed import pack, read_about, write_fi
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
+from rakuten_assets.extraction.preprocessing import DatasetNormalisation
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import sha256_of_json
+from rakuten_assets.storage.records import read_recorded, record_file
 
 
 def prepare(
@@ -35,9 +41,11 @@ def prepare(
         WeightsError: the weights are missing or not what they should be, or no library knows the network.
     """
     cache = UPath(settings.storage) / "cache"
-    spec = extractor_spec(settings, backbone)
-    if spec.backbone.describer:
-        spec = spec.with_backbone(_described(cache, spec.backbone) or _describe(cache, spec.backbone, log))
+    spec = extractor_spec(
+        settings, backbone, lambda one: _described(cache, one) or _describe(cache, one, log)
+    )
+    if isinstance(spec.preprocessing.normalisation, DatasetNormalisation):
+        spec = _with_normalisation(spec, dataset_normalisation(settings))
     weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
     return spec, weights or make_seeded_weights(cache / "weights", spec.backbone, log)
 
@@ -51,17 +59,48 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
         WeightsError: the weights are missing or not what they should be.
     """
     cache = UPath(settings.storage) / "cache"
-    spec = extractor_spec(settings, backbone)
-    if spec.backbone.describer:
-        if (complete := _described(cache, spec.backbone)) is None:
+    spec = extractor_spec(settings, backbone, lambda one: _described(cache, one) or one)
+    if not spec.backbone.feature_dim:
+        return None
+    if isinstance(spec.preprocessing.normalisation, DatasetNormalisation):
+        try:
+            spec = _with_normalisation(spec, dataset_normalisation(settings))
+        except StoreError:
             return None
-        spec = spec.with_backbone(complete)
     weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
     weights = weights or seeded_weights(cache / "weights", spec.backbone)
     if weights is None:
         return None
-    recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing.side)
+    recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing)
     return fingerprint_of(spec, weights, with_recorded_kernels(choose_engine(settings), recorded))
+
+
+def dataset_normalisation(settings: Settings) -> Normalisation:
+    """The mean and standard deviation of all pixels of the train images, which the asset `dataset_statistics` holds.
+
+    Raises:
+        StoreError: the storage does not have it, or it is damaged.
+    """
+    storage = Storage(settings.storage, settings.shards)
+    file = storage.asset_file(["dataset_statistics"], None, ".json")
+    try:
+        found = json.loads(read_recorded(file, record_file(file)))
+        mean, std = (tuple(map(float, found[name])) for name in ("pixel_mean", "pixel_std"))
+        return Normalisation(mean, std, name="dataset")  # type: ignore[arg-type]
+    except FileNotFoundError:
+        why = f"{settings.storage} does not have it"
+    except (StoreError, KeyError, TypeError, ValueError, AugmentationError) as error:
+        why = f"{file} cannot be used ({error})"
+    last = shard_keys(settings.shards)[-1]
+    raise StoreError(
+        f"RAKUTEN_NORMALISATION=dataset needs the asset dataset_statistics, and {why}; make it: dagster asset "
+        f"materialize -m rakuten_assets.definitions --select '+dataset_statistics' --partition-range 00...{last}"
+    )
+
+
+def _with_normalisation(spec: ExtractorSpec, normalisation: Normalisation) -> ExtractorSpec:
+    preprocessing = dataclasses.replace(spec.preprocessing, normalisation=normalisation)
+    return dataclasses.replace(spec, preprocessing=preprocessing)
 
 
 def _described(cache: UPath, backbone: Backbone) -> Backbone | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rakuten_assets.backbones import Backbone, find_backbone
@@ -54,14 +54,6 @@ class ExtractorSpec:
         }
         return sha256_of_json(chosen)
 
-    def with_backbone(self, backbone: Backbone) -> ExtractorSpec:
-        """The same choices for a backbone that is now described in full."""
-        weights = self.weights
-        if not self.backbone.releases and weights == self.backbone.default_release:
-            weights = backbone.default_release
-        preprocessing = preprocessing_for(backbone, weights, self.preprocessing.name)
-        return dataclasses.replace(self, backbone=backbone, weights=weights, preprocessing=preprocessing)
-
 
 def extractor_specs(settings: Settings) -> tuple[ExtractorSpec, ...]:
     """The extractors that the settings ask for, in their order."""
@@ -73,15 +65,32 @@ def evaluated_specs(settings: Settings) -> tuple[ExtractorSpec, ...]:
     return tuple(extractor_spec(settings, name) for name in settings.evaluated)
 
 
-def extractor_spec(settings: Settings, name: str = "") -> ExtractorSpec:
-    """The extractor of the backbone called `name`; default: the first of the settings."""
+def extractor_spec(
+    settings: Settings, name: str = "", described: Callable[[Backbone], Backbone] | None = None
+) -> ExtractorSpec:
+    """The extractor of the backbone called `name`; default: the first of the settings.
+
+    Args:
+        described: completes a backbone that only its library knows; None leaves it as it is.
+    """
     chosen = name or settings.backbones[0]
     backbone, weights = find_backbone(chosen), settings.weights_of(chosen)
+    if described is not None and backbone.describer:
+        complete = described(backbone)
+        if not backbone.releases and weights == backbone.default_release:
+            weights = complete.default_release
+        backbone = complete
     return ExtractorSpec(
         backbone=backbone,
         weights=weights,
-        preprocessing=preprocessing_for(backbone, weights, settings.preprocessing),
+        preprocessing=preprocessing_of(settings, backbone, weights),
         precision=settings.precision,
         engine=settings.engine,
         device=settings.device,
     )
+
+
+def preprocessing_of(settings: Settings, backbone: Backbone, weights: str) -> Preprocessing:
+    """The preprocessing that the settings choose for a backbone with these weights."""
+    margin = settings.crop_margin if settings.crop == "border" else None
+    return preprocessing_for(backbone, weights, settings.preprocessing, settings.normalisation, margin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ from rakuten_assets.extraction.engines.choice import choose_engine
 from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.weights import FINE_TUNED
 from rakuten_assets.extraction.preparation import prepare
-from rakuten_assets.extraction.preprocessing import preprocessing_for
+from rakuten_assets.extraction.specification import preprocessing_of
 from rakuten_assets.finetuning.options import SCRATCH, VARIABLE, FineTuning
 from rakuten_assets.finetuning.task import Task
 from rakuten_assets.settings import Settings
@@ -64,7 +65,9 @@ def open_task(
         source, Storage(settings.storage, settings.shards).cache / "weights", spec.backbone
     ) as file:
         # The extractor that uses the result has it as a file.
-        preprocessing = preprocessing_for(spec.backbone, _A_FILE, settings.preprocessing)
+        preprocessing = dataclasses.replace(
+            preprocessing_of(settings, spec.backbone, _A_FILE), normalisation=spec.preprocessing.settled
+        )
         yield Task(
             spec.backbone, file, preprocessing, table, labels, groups, validation, classes, settings.limits
         )

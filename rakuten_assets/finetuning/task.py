@@ -141,6 +141,6 @@ def _input(task: Task) -> dict[str, Any]:
     return {
         "side": task.preprocessing.side,
         "preprocessing": task.preprocessing,
-        "normalisation": task.preprocessing.normalisation,
+        "normalisation": task.preprocessing.settled,
         "limits": task.limits,
     }

@@ -15,13 +15,12 @@ from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.extraction.metadata import weights_sha256
 from rakuten_assets.extraction.preprocessing import (
-    CentreCrop,
-    Operation,
     Preprocessing,
-    Resize,
     ResizeShorterSide,
+    normalisation_from_dict,
     preprocess,
 )
+from rakuten_assets.images.borders import WHITE_THRESHOLD
 from rakuten_assets.readiness.answers import Finding
 from rakuten_assets.readiness.stored import Stored
 from rakuten_assets.units import human_count
@@ -29,9 +28,6 @@ from rakuten_assets.units import human_count
 Pixels = npt.NDArray[np.uint8]
 Transform = Callable[[Pixels, Preprocessing], Pixels]
 
-_OPERATIONS: dict[str, type[Operation]] = {
-    one.__name__: one for one in (Resize, ResizeShorterSide, CentreCrop)
-}
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _TRIED_SIZES = ((500, 500), (640, 211), (97, 301))
 
@@ -40,8 +36,8 @@ def transforms_tested(stored: Stored, extractor: str, transform: Transform = pre
     """The recorded transform, run here and now on drawn pictures, gives the bytes that Pillow gives."""
     recorded = _recorded(stored, extractor)
     try:
-        chosen = _preprocessing(recorded)
-    except (KeyError, TypeError, ValueError) as error:
+        chosen = Preprocessing.from_dict(recorded)
+    except (KeyError, TypeError, ValueError, RakutenAssetsError) as error:
         return Finding(False, f"the recorded transform is none of this release's ({error}); extract again")
     for width, height in _TRIED_SIZES:
         picture = _drawn(width, height)
@@ -65,9 +61,13 @@ def normalisation_right(stored: Stored, extractor: str) -> Finding:
     except RakutenAssetsError as error:
         return Finding(False, f"the backbone's own normalisation is not known here: {error}")
     try:
-        used = _normalisation(_recorded(stored, extractor))
+        used = normalisation_from_dict(_recorded(stored, extractor)["normalisation"])
     except (KeyError, TypeError, ValueError, RakutenAssetsError) as error:
         return Finding(False, f"no normalisation is recorded ({error}); extract again")
+    if not isinstance(used, Normalisation):
+        return Finding(
+            False, f"{used.name}: each image by its own mean and deviation; {name} was not trained so"
+        )
     figures = f"mean {_three(used.mean)}, std {_three(used.std)}, of values divided by {used.scale:g}"
     if (used.mean, used.std, used.scale) != (expected.mean, expected.std, expected.scale):
         return Finding(
@@ -111,20 +111,6 @@ def _recorded(stored: Stored, extractor: str) -> Mapping[str, Any]:
     return found
 
 
-def _preprocessing(recorded: Mapping[str, Any]) -> Preprocessing:
-    operations = []
-    for step in recorded["operations"]:
-        parts = dict(step)
-        operations.append(_OPERATIONS[parts.pop("operation")](**parts))
-    return Preprocessing(str(recorded["name"]), tuple(operations), _normalisation(recorded))
-
-
-def _normalisation(recorded: Mapping[str, Any]) -> Normalisation:
-    parts = dict(recorded["normalisation"])
-    mean, std = (tuple(map(float, parts[name])) for name in ("mean", "std"))
-    return Normalisation(mean, std, float(parts["scale"]), str(parts["name"]))  # type: ignore[arg-type]
-
-
 def _drawn(width: int, height: int) -> Pixels:
     """A picture with edges, ramps and noise: what resizing can get wrong."""
     y, x = np.mgrid[:height, :width]
@@ -134,29 +120,39 @@ def _drawn(width: int, height: int) -> Pixels:
 
 
 def _by_pillow(picture: Pixels, chosen: Preprocessing) -> Pixels:
+    if chosen.crop is not None:
+        picture = _cut(picture, chosen.crop.margin)
     image = Image.fromarray(picture)
-    first, side = chosen.operations[0], chosen.side
+    scaling, side = chosen.scaling, chosen.side
     width, height = image.size
-    if isinstance(first, CentreCrop):
-        raise ValueError("a crop cannot come first")
-    size = (first.side, first.side)
-    if isinstance(first, ResizeShorterSide):
+    size = (scaling.side, scaling.side)
+    if isinstance(scaling, ResizeShorterSide):
         size = (
-            (first.side, int(first.side * height / width))
+            (scaling.side, int(scaling.side * height / width))
             if width <= height
-            else (int(first.side * width / height), first.side)
+            else (int(scaling.side * width / height), scaling.side)
         )
-    image = image.resize(size, _FILTERS[first.interpolation])
+    image = image.resize(size, _FILTERS[scaling.interpolation])
     left, top = round((size[0] - side) / 2.0), round((size[1] - side) / 2.0)
     return np.asarray(image.crop((left, top, left + side, top + side)))
 
 
+def _cut(picture: Pixels, margin: float) -> Pixels:
+    y, x = np.nonzero((picture < WHITE_THRESHOLD).any(axis=2))
+    kept = round(margin * max(x.max() - x.min() + 1, y.max() - y.min() + 1))
+    across, down = (
+        slice(max(0, x.min() - kept), x.max() + 1 + kept),
+        slice(max(0, y.min() - kept), y.max() + 1 + kept),
+    )
+    return np.ascontiguousarray(picture[down, across])
+
+
 def _in_words(chosen: Preprocessing) -> str:
-    first = chosen.operations[0]
-    steps = [f"{type(first).__name__} to {first.side}"]
-    if not isinstance(first, CentreCrop):
-        steps[0] += f", {first.interpolation}"
-    steps += [f"centre {step.side}" for step in chosen.operations[1:]]
+    scaling = chosen.scaling
+    steps = [] if chosen.crop is None else [f"white border cut, margin {chosen.crop.margin:g}"]
+    steps.append(f"{type(scaling).__name__} to {scaling.side}, {scaling.interpolation}")
+    if chosen.operations[-1] is not scaling:
+        steps.append(f"centre {chosen.side}")
     return f"{chosen.name} ({'; '.join(steps)})"
 
 

@@ -10,7 +10,7 @@ import torch
 
 from rakuten_assets.augmentation.mixing import Mixing
 from rakuten_assets.augmentation.transform import Transform
-from rakuten_assets.backbones import IMAGENET, Normalisation
+from rakuten_assets.backbones import IMAGENET, Normalisation, PerImageNormalisation
 from rakuten_assets.errors import AugmentationError
 from rakuten_assets.extraction.preprocessing import Preprocessing
 from rakuten_assets.images.limits import DecodeLimits
@@ -42,7 +42,7 @@ class ImageOptions:
     preprocessing: Preprocessing | None = None
     augment: Augmentation | None = None
     mix: Mixing | None = None
-    normalisation: Normalisation | None = IMAGENET
+    normalisation: Normalisation | PerImageNormalisation | None = IMAGENET
     seed: int = 0
     limits: DecodeLimits = _LIMITS
 

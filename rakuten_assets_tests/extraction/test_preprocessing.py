@@ -1,16 +1,29 @@
+import json
+from typing import get_args
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from rakuten_assets.backbones import IMAGENET, backbone_names, find_backbone
+from rakuten_assets.backbones import (
+    IMAGENET,
+    Normalisation,
+    PerImageNormalisation,
+    backbone_names,
+    find_backbone,
+)
 from rakuten_assets.extraction.preprocessing import (
     CentreCrop,
+    CropBorder,
+    DatasetNormalisation,
     Preprocessing,
     Resize,
     ResizeShorterSide,
+    normalisation_note,
     preprocess,
     preprocessing_for,
 )
+from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import draw_image
 
 SIZES = [(500, 500), (224, 224), (640, 480), (480, 641), (644, 480), (97, 301), (30, 20), (1, 1)]
@@ -67,7 +80,15 @@ def test_a_backbone_brings_its_own_normalisation_whatever_the_resize() -> None:
 
 @pytest.mark.parametrize(
     "operations",
-    [(), (CentreCrop(224),), (Resize(200, "bilinear"), CentreCrop(224)), (Resize(8, "bilinear"),) * 2],
+    [
+        (),
+        (CentreCrop(224),),
+        (Resize(200, "bilinear"), CentreCrop(224)),
+        (Resize(8, "bilinear"),) * 2,
+        (CropBorder(0.1),),
+        (Resize(8, "bilinear"), CropBorder(0.1)),
+        (CropBorder(0.1), CropBorder(0.1), Resize(8, "bilinear")),
+    ],
 )
 def test_a_chain_that_gives_no_square_is_refused(operations: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match="is not a resize"):
@@ -79,3 +100,61 @@ def test_as_dict_tells_all_that_a_row_depends_on() -> None:
     preset = Preprocessing("preset", (ResizeShorterSide(256, "bicubic"), CentreCrop(224)), IMAGENET)
     assert document.as_dict() != preset.as_dict()
     assert document.as_dict()["normalisation"]["mean"] == [0.485, 0.456, 0.406]
+
+
+NORMALISATIONS = get_args(Settings.model_fields["normalisation"].annotation)
+
+
+@pytest.mark.parametrize("name", ["document", "preset"])
+@pytest.mark.parametrize("margin", [None, 0.1])
+@pytest.mark.parametrize("normalisation", [name for name in NORMALISATIONS if name != "dataset"])
+def test_a_preprocessing_comes_back_from_json(name: str, margin: float | None, normalisation: str) -> None:
+    chosen = preprocessing_for(find_backbone("efficientnet_lite0"), "pretrained", name, normalisation, margin)
+    assert Preprocessing.from_dict(json.loads(json.dumps(chosen.as_dict()))) == chosen
+
+
+def test_no_two_settings_give_the_same_preprocessing() -> None:
+    lite = find_backbone("efficientnet_lite0")
+    chosen = [
+        preprocessing_for(lite, "pretrained", name, normalisation, margin)
+        for name in ("document", "preset")
+        for normalisation in NORMALISATIONS
+        for margin in (None, 0.0, 0.1)
+    ]
+    assert len({json.dumps(one.as_dict()) for one in chosen}) == len(chosen) == 2 * 5 * 3
+
+
+def test_the_border_is_cut_before_the_resize() -> None:
+    content = np.asarray(draw_image(3, 120, 80)) // 2  # nothing of it is white
+    image = np.full((200, 300, 3), 255, np.uint8)
+    image[30:110, 50:170] = content
+    lite = find_backbone("efficientnet_lite0")
+    for name in ("document", "preset"):
+        cut = preprocessing_for(lite, "pretrained", name, crop_margin=0.0)
+        assert np.array_equal(
+            preprocess(image, cut), preprocess(content, preprocessing_for(lite, "pretrained", name))
+        )
+    with_margin = preprocess(image, preprocessing_for(lite, "pretrained", "document", crop_margin=0.25))
+    whole = preprocessing_for(lite, "pretrained", "document")
+    assert np.array_equal(with_margin, preprocess(np.ascontiguousarray(image[0:140, 20:200]), whole))
+
+
+def test_the_data_sets_normalisation_must_be_looked_up() -> None:
+    chosen = preprocessing_for(find_backbone("efficientnet_b0"), "seeded", "document", "dataset")
+    assert chosen.normalisation == DatasetNormalisation()
+    with pytest.raises(ValueError, match="not looked up"):
+        _ = chosen.settled
+
+
+def test_another_normalisation_than_the_weights_is_told() -> None:
+    lite, b0 = find_backbone("efficientnet_lite0"), find_backbone("efficientnet_b0")
+
+    def note(backbone: object, normalisation: str) -> str:
+        return normalisation_note(backbone, preprocessing_for(backbone, "w", "document", normalisation))  # type: ignore[arg-type]
+
+    assert note(lite, "weights") == note(b0, "weights") == note(b0, "imagenet") == ""
+    assert "4 points of weighted F1" in note(lite, "imagenet")
+    assert "RAKUTEN_NORMALISATION=zscore, not as efficientnet_b0's weights" in note(b0, "zscore")
+    own = Preprocessing("mine", (Resize(224, "bilinear"),), Normalisation(IMAGENET.mean, IMAGENET.std))
+    assert normalisation_note(b0, own) == ""
+    assert normalisation_note(b0, Preprocessing("x", (Resize(8, "bilinear"),), PerImageNormalisation(2.0)))

@@ -15,8 +15,9 @@ from upath import UPath
 
 from rakuten_assets.augmentation import HEAVY, LIGHT, MEDIUM, CutMix, MixUp, ValidationTransform
 from rakuten_assets.augmentation.mixing import Mix, beta, blended
+from rakuten_assets.augmentation.normalisation import normalise
 from rakuten_assets.augmentation.randomness import Stream, sample_key
-from rakuten_assets.backbones import find_backbone
+from rakuten_assets.backbones import PerImageNormalisation, find_backbone
 from rakuten_assets.dataset.labels import fit_label_encoder
 from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.errors import AugmentationError, ManifestError, StoreError
@@ -51,6 +52,16 @@ def test_a_sample_can_be_normalised_as_any_backbone_wants_it(scanned: Scanned) -
     tensor = RakutenImageDataset(*scanned, normalisation=normalisation)[7][0]
     pixels = RakutenImageDataset(*scanned, normalisation=None)[7][0]
     assert torch.equal(tensor, (pixels.float() - 127.0) / 128.0)
+
+
+def test_a_sample_can_be_normalised_by_itself(scanned: Scanned) -> None:
+    tensor = RakutenImageDataset(*scanned, normalisation=PerImageNormalisation())[7][0]
+    pixels = RakutenImageDataset(*scanned, normalisation=None)[7][0].double()
+    std, mean = torch.std_mean(pixels, (1, 2), correction=0, keepdim=True)
+    assert tensor.dtype == torch.float32
+    assert torch.allclose(tensor.double(), (pixels - mean) / std, atol=1e-6)
+    blank = normalise(np.full((4, 5, 3), 77, np.uint8), PerImageNormalisation())
+    assert np.array_equal(blank, np.zeros((3, 4, 5), np.float32))
 
 
 @pytest.mark.parametrize("name", ["document", "preset"])

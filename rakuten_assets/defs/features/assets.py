@@ -28,6 +28,7 @@ from rakuten_assets.extraction.metadata import (
     describe_outputs,
     metadata_verdict,
 )
+from rakuten_assets.extraction.preprocessing import DatasetNormalisation
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_specs
 from rakuten_assets.extraction.storing.features import (
     FeatureArray,
@@ -64,6 +65,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
     backbone = spec.backbone
     prefix = backbone.family
     engine = "openvino" if spec.engine == "auto" else spec.engine
+    needs_statistics = isinstance(spec.preprocessing.normalisation, DatasetNormalisation)
     code_version = f"{backbone.family}-{spec.digest[:_DIGITS]}"
 
     def by_shard() -> Decorator:
@@ -75,6 +77,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
             prefix=prefix,
             code_version=code_version,
             shards=shards,
+            deps=["dataset_statistics"] if needs_statistics else [],
             exclusive=True,
         )
 

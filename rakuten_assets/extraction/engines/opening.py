@@ -33,7 +33,7 @@ def settle_kernels(
     """
     if not blocked_kernels_exist(choice):
         return choice
-    recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing.side)
+    recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing)
     if recorded is None:
         with _load_errors_told(choice):
             recorded = _model(choice, spec, weights, cache, log).about.get("kernels")
@@ -80,7 +80,7 @@ def _model(
     def measure(new: ConvertedModel) -> dict[str, Any]:
         return measured_kernels(spec, choice, lambda settled: OpenVinoEngine(spec, new, settled), log)
 
-    return converted_model(cache, spec.backbone, weights, spec.preprocessing.side, log, measure)
+    return converted_model(cache, spec.backbone, weights, spec.preprocessing, log, measure)
 
 
 @contextlib.contextmanager

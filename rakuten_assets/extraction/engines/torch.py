@@ -48,7 +48,7 @@ class TorchEngine:
         self._state_sha256 = sha256_of_state(backbone)
         self._device = torch.device(choice.device)
         dtype = _DTYPES[choice.precision]
-        model = FromBytes(backbone, spec.preprocessing.normalisation, dtype).eval()
+        model = FromBytes(backbone, spec.preprocessing.settled, dtype).eval()
         self._model = model.to(self._device).to(memory_format=torch.channels_last)
         self._exact = _ExactArithmetic(choice.threads)
         self._computing = threading.Lock()

@@ -16,6 +16,7 @@ from rakuten_assets.extraction.networks.packed import Packed, pack, read_about, 
 from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource
+from rakuten_assets.extraction.preprocessing import Preprocessing, normalisation_as_dict
 from rakuten_assets.storage import scratch_folder
 from rakuten_assets.storage.files import sha256_of_json
 
@@ -56,7 +57,7 @@ def converted_model(
     cache: UPath,
     backbone: Backbone,
     weights: WeightsSource,
-    side: int,
+    preprocessing: Preprocessing,
     log: Callable[[str], None],
     measure: Callable[[ConvertedModel], Mapping[str, Any]] | None = None,
 ) -> ConvertedModel:
@@ -66,7 +67,7 @@ def converted_model(
 
     Args:
         cache: the storage's; models are kept in `models/`, seeded weights in `weights/`.
-        side: of the input.
+        preprocessing: the model has its normalisation inside, and its side is that of the input.
         log: told when a model is converted, and when a damaged one is thrown away.
         measure: what it gives of a new model is recorded in it, as `about["kernels"]`.
 
@@ -74,7 +75,7 @@ def converted_model(
         WeightsError: the weights do not fit the backbone.
         EngineError: the conversion failed.
     """
-    digest = _digest(backbone, weights, side)
+    digest = _digest(backbone, weights, preprocessing)
     target = _file(cache, digest)
     try:
         return ConvertedModel.of(read_packed(target), digest)
@@ -92,7 +93,8 @@ def converted_model(
                 "path": str(Path(source.path or "").resolve()),
                 "identity": source.identity,
             },
-            "side": side,
+            "side": preprocessing.side,
+            "normalisation": normalisation_as_dict(preprocessing.settled),
             "folder": str(temporary),
         }
         about = {
@@ -108,10 +110,12 @@ def converted_model(
     return ConvertedModel.of(read_packed(target), digest)
 
 
-def recorded_kernels(cache: UPath, backbone: Backbone, weights: WeightsSource, side: int) -> Any:
+def recorded_kernels(
+    cache: UPath, backbone: Backbone, weights: WeightsSource, preprocessing: Preprocessing
+) -> Any:
     """What `measure` gave when the model was converted: {} where nothing was measured, None where no model is kept."""
     try:
-        return read_about(_file(cache, _digest(backbone, weights, side))).get("kernels", {})
+        return read_about(_file(cache, _digest(backbone, weights, preprocessing))).get("kernels", {})
     except (FileNotFoundError, StoreError):
         return None
 
@@ -120,12 +124,12 @@ def _file(cache: UPath, digest: str) -> UPath:
     return cache / "models" / f"{digest}.zip"
 
 
-def _digest(backbone: Backbone, weights: WeightsSource, side: int) -> str:
+def _digest(backbone: Backbone, weights: WeightsSource, preprocessing: Preprocessing) -> str:
     key = {
         **backbone.function,
         "weights": weights.identity,
-        "side": side,
-        "normalisation": backbone.as_dict()["normalisation"],
+        "side": preprocessing.side,
+        "normalisation": normalisation_as_dict(preprocessing.settled),
         "versions": {name: version(name) for name in ("openvino", *backbone.distributions)},
         "recipe": _RECIPE,
     }

@@ -18,7 +18,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from rakuten_assets.backbones import Backbone, Normalisation
+from rakuten_assets.backbones import Backbone, Normalisation, PerImageNormalisation
 from rakuten_assets.errors import WeightsError
 from rakuten_assets.extraction.networks.calibration import calibration_images
 from rakuten_assets.extraction.networks.weights import WeightsSource
@@ -94,32 +94,60 @@ def present_name(name: str) -> str:
     return _OLD_DENSENET_NAME.sub(r"\1\2", name)
 
 
+class Normalise(nn.Module):
+    """(x / scale - mean) / std of float32 (n, 3, h, w), x from 0 to 255."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.scale = normalisation.scale
+        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return (images / self.scale - self.mean) / self.std
+
+
+class NormalisePerImage(nn.Module):
+    """(x - mean) / std of float32 (n, 3, h, w), by channel, with each image's own mean and standard deviation."""
+
+    def __init__(self, normalisation: PerImageNormalisation) -> None:
+        super().__init__()
+        self.least_std = normalisation.least_std
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        centred = images - images.mean((2, 3), keepdim=True)
+        std = (centred * centred).mean((2, 3), keepdim=True).sqrt()
+        return centred / std.clamp(min=self.least_std)
+
+
 class FromBytes(nn.Module):
     """A backbone that takes bytes and gives float32: uint8 (n, side, side, 3), normalised inside, channels_last.
 
     The backbone's own arithmetic is in `dtype`.
     """
 
-    mean: torch.Tensor
-    std: torch.Tensor
-
     def __init__(
         self,
         backbone: nn.Module,
-        normalisation: Normalisation,
+        normalisation: Normalisation | PerImageNormalisation,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.backbone = backbone.to(dtype)
         self.dtype = dtype
-        self.scale = normalisation.scale
-        self.register_buffer("mean", torch.tensor(normalisation.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(normalisation.std).view(1, 3, 1, 1))
+        self.normalise = (
+            NormalisePerImage(normalisation)
+            if isinstance(normalisation, PerImageNormalisation)
+            else Normalise(normalisation)
+        )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         # (n, h, w, 3) seen as (n, 3, h, w) is channels_last already: nothing is moved.
-        scaled = images.permute(0, 3, 1, 2).to(torch.float32) / self.scale
-        features: torch.Tensor = self.backbone(((scaled - self.mean) / self.std).to(self.dtype))
+        normalised = self.normalise(images.permute(0, 3, 1, 2).to(torch.float32))
+        features: torch.Tensor = self.backbone(normalised.to(self.dtype))
         return features.to(torch.float32)
 
 

@@ -21,10 +21,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
-from rakuten_assets.backbones import Backbone, Release
+from rakuten_assets.backbones import Backbone, Normalisation, PerImageNormalisation, Release
 from rakuten_assets.errors import RakutenAssetsError, WeightsError
 from rakuten_assets.extraction.networks.telemetry import import_openvino
 from rakuten_assets.extraction.networks.weights import WeightsSource
+from rakuten_assets.extraction.preprocessing import normalisation_from_dict
 
 # Pixels from which a mean is taken in two steps.
 _LARGE_MEAN = 28 * 28
@@ -34,29 +35,33 @@ def convert(request: dict[str, Any]) -> dict[str, Any]:
     """Write `model.xml` and `model.bin`: uint8 (n, side, side, 3) to float32 (n, feature_dim), n dynamic."""
     import torch
 
-    from rakuten_assets.extraction.networks.models import build_backbone, sha256_of_state
+    from rakuten_assets.extraction.networks.models import NormalisePerImage, build_backbone, sha256_of_state
 
     openvino = import_openvino()
     spec, side = Backbone.from_dict(request["backbone"]), request["side"]
     weights = request["weights"]
     source = WeightsSource(weights["kind"], weights["name"], Path(weights["path"]), weights["identity"])
     backbone = build_backbone(spec, source)
+    norm = normalisation_from_dict(request["normalisation"])
+    network = backbone
+    if isinstance(norm, PerImageNormalisation):
+        network = torch.nn.Sequential(NormalisePerImage(norm), backbone).eval()
     # Attention's fused path is taken by one of the two traces that are compared, and not by the other.
     torch.backends.mha.set_fastpath_enabled(False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces that tracing will go; openvino still asks for it
         model = openvino.convert_model(
-            backbone, example_input=torch.zeros(2, 3, side, side), input=[-1, 3, side, side]
+            network, example_input=torch.zeros(2, 3, side, side), input=[-1, 3, side, side]
         )
     steps = openvino.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     steps.input().model().set_layout(openvino.Layout("NCHW"))
-    # (x / scale - mean) / std, on bytes as they come from the decoder.
-    norm = spec.normalisation
-    normalise = steps.input().preprocess().convert_element_type(openvino.Type.f32)
-    normalise.mean([norm.scale * value for value in norm.mean]).scale(
-        [norm.scale * value for value in norm.std]
-    )
+    from_bytes = steps.input().preprocess().convert_element_type(openvino.Type.f32)
+    if isinstance(norm, Normalisation):
+        # (x / scale - mean) / std, on bytes as they come from the decoder.
+        from_bytes.mean([norm.scale * value for value in norm.mean]).scale(
+            [norm.scale * value for value in norm.std]
+        )
     folder = Path(request["folder"])
     prepared = steps.build()
     mean_in_two_steps(prepared)

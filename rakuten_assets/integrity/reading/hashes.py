@@ -8,10 +8,11 @@ are the same on every machine. Hashes made by other programs differ from these i
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from rakuten_assets.images.borders import Box
 
 CELLS = 32
 """Rows and columns of the gray image behind the pHash."""
@@ -30,19 +31,6 @@ COSINES = np.rint(
     8192 * np.cos(np.pi / (2 * CELLS) * np.outer(np.arange(LOW_FREQUENCIES), 2 * np.arange(CELLS) + 1))
 ).astype(np.int64)
 """int64 (8, 32): the DCT-II's basis in 1/8192."""
-
-
-class Box(NamedTuple):
-    """A part of a picture in pixels, the right column and the bottom row not included; all 0: nothing."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def area(self) -> int:
-        return (self.right - self.left) * (self.bottom - self.top)
 
 
 def pixel_sha256(rgb: npt.NDArray[np.uint8], drawn: Box) -> str:

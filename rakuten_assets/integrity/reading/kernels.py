@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from rakuten_assets.images.borders import WHITE_THRESHOLD, Box
 from rakuten_assets.integrity.reading.hashes import (
     CELLS,
     COSINES,
@@ -21,10 +22,8 @@ from rakuten_assets.integrity.reading.hashes import (
     DHASH_ROWS,
     LOW_FREQUENCIES,
     PHASH_UNIT,
-    Box,
 )
 from rakuten_assets.integrity.reading.passes import BLUE, GREEN, RED, ROWS_IN_16_BITS, Pixels, PixelSums
-from rakuten_assets.integrity.reading.schema import WHITE_THRESHOLD
 
 _BANDS_A_COARSE_ROW = CELLS // DHASH_ROWS
 _ROWS_IN_8_BITS = 255

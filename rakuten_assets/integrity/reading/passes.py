@@ -16,15 +16,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rakuten_assets.images.borders import WHITE_THRESHOLD, Box, box_under
 from rakuten_assets.integrity.reading.hashes import (
     CELLS,
     DHASH_COLUMNS,
     DHASH_ROWS,
-    Box,
     dhash_of_cells,
     phash_of_cells,
 )
-from rakuten_assets.integrity.reading.schema import WHITE_THRESHOLD
 
 Pixels = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -75,7 +74,9 @@ def pixel_sums(rgb: Pixels, first: int, step: int) -> PixelSums:
     rows = rgb.reshape(height, 3 * width)
     cells, coarse, luma = _cell_sums(rows)
     lowest_columns, lowest_rows = rows.min(axis=0), rows.min(axis=1)
-    content, drawn = (_box(lowest_columns, lowest_rows, threshold) for threshold in (WHITE_THRESHOLD, 255))
+    content, drawn = (
+        box_under(lowest_columns, lowest_rows, threshold) for threshold in (WHITE_THRESHOLD, 255)
+    )
     histogram, saturation = _statistics(rgb, first, step)
     return PixelSums(
         luma=luma,
@@ -106,19 +107,6 @@ def _cell_sums(rows: Pixels) -> tuple[Integers, Integers, int]:
     np.cumsum(luma, axis=1, out=cumulative[:, 1:])
     coarse_bands = cumulative.reshape(DHASH_ROWS, CELLS // DHASH_ROWS, width + 1).sum(axis=1)
     return _cells(cumulative, CELLS), _cells(coarse_bands, DHASH_COLUMNS), int(cumulative[:, -1].sum())
-
-
-def _box(lowest_columns: Pixels, lowest_rows: Pixels, threshold: int) -> Box:
-    """The smallest box of all pixels with a value under `threshold`.
-
-    Args:
-        lowest_columns: uint8 (3 width,), least value of each column and channel.
-        lowest_rows: uint8 (height,), least value of each row.
-    """
-    columns, rows = np.flatnonzero(lowest_columns < threshold), np.flatnonzero(lowest_rows < threshold)
-    if not columns.size:
-        return Box(0, 0, 0, 0)
-    return Box(int(columns[0]) // 3, int(rows[0]), int(columns[-1]) // 3 + 1, int(rows[-1]) + 1)
 
 
 def _white_pixels(rgb: Pixels, box: Box) -> int:

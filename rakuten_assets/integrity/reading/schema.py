@@ -15,12 +15,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from rakuten_assets.images.borders import WHITE_THRESHOLD
+
 SCAN_VERSION = "3"
 """Changes whenever a measure or the taxonomy does: rows of another version are measured anew."""
-
-WHITE_THRESHOLD = 245
-"""A pixel is white when all three channels reach this value: the threshold of the data set's published border
-statistics."""
 
 NEAR_BLANK_RANGE = 16
 """Grey levels that compression noise may add to one colour."""

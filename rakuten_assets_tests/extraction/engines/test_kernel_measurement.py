@@ -153,6 +153,6 @@ def test_a_recorded_choice_is_what_runs_and_what_the_fingerprint_names(
 def test_a_converted_model_records_what_was_measured(weights_file: Path, converted_models: Path) -> None:
     weights = find_weights(B0.backbone, str(weights_file), False)
     assert weights is not None
-    recorded = recorded_kernels(UPath(converted_models.parent), B0.backbone, weights, 224)
+    recorded = recorded_kernels(UPath(converted_models.parent), B0.backbone, weights, B0.preprocessing)
     assert recorded["chosen"] in ("blocked", "default")
     assert min(recorded["images_per_second"].values()) > 0

@@ -27,7 +27,9 @@ HAS_BF16 = bool({"avx512_bf16", "amx_bf16"} & set(cpu_features()))
 def model(converted_models: Path, weights_file: Path) -> ConvertedModel:
     weights = find_weights(B0.backbone, str(weights_file), False)
     assert weights is not None
-    return converted_model(UPath(converted_models.parent), B0.backbone, weights, 224, pytest.fail)
+    return converted_model(
+        UPath(converted_models.parent), B0.backbone, weights, B0.preprocessing, pytest.fail
+    )
 
 
 @pytest.fixture(scope="module")

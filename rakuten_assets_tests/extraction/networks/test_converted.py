@@ -1,4 +1,3 @@
-import dataclasses
 import io
 import zipfile
 from pathlib import Path
@@ -13,8 +12,10 @@ from rakuten_assets.backbones import find_backbone
 from rakuten_assets.extraction.networks import converted as converted_module
 from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model
 from rakuten_assets.extraction.networks.weights import WeightsSource
+from rakuten_assets.extraction.preprocessing import preprocessing_for
 
 RESNET = find_backbone("resnet18")
+DOCUMENT = preprocessing_for(RESNET, "w.pth", "document")
 WEIGHTS = WeightsSource("file", "w.pth", Path("w.pth"), "sha256:aa")
 
 
@@ -39,7 +40,7 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> Converter:
 
 
 def get(folder: UPath, log: Any = lambda message: None, **changes: Any) -> ConvertedModel:
-    arguments = {"backbone": RESNET, "weights": WEIGHTS, "side": 224, **changes}
+    arguments = {"backbone": RESNET, "weights": WEIGHTS, "preprocessing": DOCUMENT, **changes}
     return converted_model(folder, log=log, **arguments)
 
 
@@ -61,13 +62,17 @@ def test_another_network_weights_or_normalisation_is_another_model(
     get(folder)
     get(folder, backbone=find_backbone("resnet50"))
     get(folder, weights=WeightsSource("file", "w.pth", Path("w.pth"), "sha256:bb"))
-    get(folder, side=300)
-    grey = dataclasses.replace(RESNET.normalisation, mean=(0.0, 0.0, 0.0))
-    get(folder, backbone=dataclasses.replace(RESNET, normalisation=grey))
-    assert len(converter.requests) == 5
+    get(folder, preprocessing=preprocessing_for(find_backbone("efficientnet_lite2"), "pretrained", "preset"))
+    get(folder, preprocessing=preprocessing_for(RESNET, "w.pth", "document", "minmax"))
+    get(folder, preprocessing=preprocessing_for(RESNET, "w.pth", "document", "zscore"))
+    assert len(converter.requests) == 6
+    assert converter.requests[-1]["normalisation"]["name"] == "zscore"
+    # What is done to the image before is not inside the model.
+    get(folder, preprocessing=preprocessing_for(RESNET, "w.pth", "document", crop_margin=0.1))
+    assert len(converter.requests) == 6
     # Where the file lies does not matter.
     get(folder, weights=WeightsSource("file", "v.pth", Path("elsewhere/v.pth"), "sha256:aa"))
-    assert len(converter.requests) == 5
+    assert len(converter.requests) == 6
 
 
 @given(data=st.data())

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 import safetensors.torch  # noqa: E402
 import torchvision  # noqa: E402
 
-from rakuten_assets.backbones import IMAGENET, backbone_names, find_backbone  # noqa: E402
+from rakuten_assets.backbones import IMAGENET, PerImageNormalisation, backbone_names, find_backbone  # noqa: E402
 from rakuten_assets.errors import WeightsError  # noqa: E402
 from rakuten_assets.extraction.networks import calibration, models  # noqa: E402
 from rakuten_assets.extraction.networks.models import (  # noqa: E402
@@ -214,6 +214,15 @@ def test_every_backbone_builds_and_gives_rows_of_its_length(
     assert torch.isfinite(features).all()
     assert not torch.equal(features[0], features[1])
     assert float(features.abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("colours", [256, 1])
+def test_from_bytes_normalises_each_image_by_itself(colours: int) -> None:
+    images = np.random.default_rng(0).integers(0, colours, (2, 8, 9, 3), dtype=np.uint8)
+    ours = FromBytes(torch.nn.Identity(), PerImageNormalisation())(torch.from_numpy(images)).numpy()
+    pixels = images.astype(np.float64).transpose(0, 3, 1, 2)
+    std = np.maximum(pixels.std((2, 3), keepdims=True), 1.0)
+    assert np.allclose(ours, (pixels - pixels.mean((2, 3), keepdims=True)) / std, atol=1e-6)
 
 
 def test_from_bytes_normalises_as_torchvision_does() -> None:
