@@ -102,6 +102,17 @@ def _backbones(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _cuda(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import device
+
+    files = _distinct(_images(options, work))[: options.n]
+    rows = device.measure(files, work / "storage", options.workers)
+    print(f"{len(files):,} images, {options.workers} threads")
+    print(device.report(rows))
+    device.refuse_other_rows(rows)
+    return rows
+
+
 def _loader(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     from rakuten_assets.benchmarks import loader
 
@@ -217,6 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--names", default="", help="backbones with commas between (default: all)")
     command.add_argument("--accuracy", default="", help="NAME=SCORE,... on your own labels, for the choice")
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
+    command = add("cuda", "the GPU's rows beside the CPU's, and its speed in f32 and bf16", _cuda, 3000, 1)
+    command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command = add("integrity", "the integrity report beside cleanvision", _integrity, 2000, 2)
     command.add_argument("--images", type=Path, help="folder of images (default: synthetic ones)")
     command = add(
