@@ -135,7 +135,7 @@ def test_a_file_changed_since_the_scan_is_refused_by_name(catalogue: Path, scann
         with pytest.raises(AugmentationError, match=rf"{path.name} \(row 22\) .* changed since the scan"):
             dataset[20]
         path.unlink()
-        with pytest.raises(AugmentationError, match="there is no file"):
+        with pytest.raises(AugmentationError, match="there is no such file"):
             dataset[20]
     finally:
         path.write_bytes(content)

@@ -104,7 +104,10 @@ class Workspace:
 
 def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRecord:
     """The file's bytes, or the record that says why there are none: `missing`, `unreadable_file`, `empty`,
-    `file_too_large` (refused by its size, without reading it)."""
+    `file_too_large` (refused by its size, without reading it).
+
+    What is said leaves out where the file lies: the same images mounted elsewhere give the same scan.
+    """
     size = 0
     try:
         if is_local(path):
@@ -113,7 +116,7 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
             try:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode):
-                    raise UndecodableImageError(Reason.UNREADABLE_FILE, f"{path} is not a regular file")
+                    raise UndecodableImageError(Reason.UNREADABLE_FILE, "it is not a regular file")
                 size = status.st_size
                 check_bytes(size, limits)
                 return _read(descriptor, size)
@@ -126,15 +129,15 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
             content: bytes = file.read(size)
             return content
     except (FileNotFoundError, NotADirectoryError):
-        return ImageRecord(status_of(Reason.MISSING), Reason.MISSING, f"there is no file {path}")
+        return ImageRecord(status_of(Reason.MISSING), Reason.MISSING, "there is no such file")
     except UndecodableImageError as error:
         reason = Reason(error.reason)
         return ImageRecord(status_of(reason), reason, error.detail, bytes=size)
     except MemoryError:
-        reason, detail = Reason.TOO_MUCH_MEMORY, f"{path}: there was no memory to read it"
+        reason, detail = Reason.TOO_MUCH_MEMORY, "there was no memory to read it"
         return ImageRecord(status_of(reason), reason, detail, bytes=size)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        detail = f"{path}: {getattr(error, 'strerror', None) or error}"
+        detail = getattr(error, "strerror", None) or str(error)
         return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
 
 

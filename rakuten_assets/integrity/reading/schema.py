@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from rakuten_assets.images.borders import WHITE_THRESHOLD
 
-SCAN_VERSION = "3"
+SCAN_VERSION = "4"
 """Changes whenever a measure or the taxonomy does: rows of another version are measured anew."""
 
 NEAR_BLANK_RANGE = 16

@@ -69,7 +69,18 @@ def test_a_forbidden_file_is_named_with_the_systems_words(
 
     monkeypatch.setattr("rakuten_assets.integrity.reading.record.os.open", refusing)
     record = refused(file)
-    assert (record.reason, record.detail) == ("unreadable_file", f"{file}: Permission denied")
+    assert (record.reason, record.detail) == ("unreadable_file", "Permission denied")
+
+
+def test_what_is_said_does_not_depend_on_where_the_files_lie(tmp_path: Path) -> None:
+    said = []
+    for place in (tmp_path / "here", tmp_path / "mounted" / "elsewhere"):
+        (place / "folder.jpg").mkdir(parents=True)
+        (place / "empty.jpg").touch()
+        names = ("folder.jpg", "empty.jpg", "missing.jpg", "folder.jpg/below.jpg", "n" * 300)
+        said.append([read_image_file(place / name, LIMITS) for name in names])
+    assert said[0] == said[1]
+    assert "there is no such file" in said[0][2].detail  # type: ignore[union-attr]
 
 
 def test_no_descriptor_is_left_open(file: Path, tmp_path: Path) -> None:
