@@ -11,6 +11,7 @@ import dagster as dg
 for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=_category)
 
+from rakuten_assets.defs.alerts import build_alerts  # noqa: E402
 from rakuten_assets.defs.catalog import stage as catalog  # noqa: E402
 from rakuten_assets.defs.evaluation import stage as evaluation  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
@@ -48,7 +49,7 @@ def build_defs(
     jobs = build_jobs()
     whole = dg.Definitions(
         jobs=list(jobs.values()),
-        sensors=[build_automation()],
+        sensors=[build_automation(), *build_alerts(chosen)],
         resources={**build_resources(chosen), **(resources or {})},
         executor=build_executor(chosen),
     )

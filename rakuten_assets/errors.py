@@ -65,3 +65,7 @@ class WriteError(StoreError, OSError):
 
 class AugmentationError(RakutenAssetsError):
     """An augmentation, a picture for it, or a data set of pictures is asked for something that is not possible."""
+
+
+class DeliveryError(RakutenAssetsError):
+    """A message did not reach the webhook."""

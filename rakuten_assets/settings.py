@@ -11,8 +11,9 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from upath import UPath
 
@@ -26,6 +27,9 @@ from rakuten_assets.variables import PREFIX, given_variables
 
 ALL = "all"
 """Every backbone, as a value of `evaluate`."""
+
+_SECRETS = ("webhook",)
+"""Settings whose value is shown nowhere."""
 
 _WEIGHTS_BY_NAME = re.compile(r"[A-Za-z0-9_.:-]+=")
 
@@ -191,6 +195,23 @@ class Settings(BaseSettings):
         "suspects much.",
     )
 
+    webhook: SecretStr | None = Field(
+        None,
+        description="Address that the sensor `alerts` posts failed runs, and checks that failed or warned, to, as JSON "
+        "that Slack's incoming webhooks take. Unset: there is no such sensor.",
+    )
+    interface: str = Field(
+        "http://127.0.0.1:3000", description="Address of Dagster's interface, for the links of `alerts`."
+    )
+
+    @field_validator("webhook", "interface")
+    @classmethod
+    def _web_address(cls, value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and not _is_web_address(text):
+            raise ValueError("not a web address; allowed: http://... or https://...")
+        return value.rstrip("/") if isinstance(value, str) else value
+
     @field_validator("data_dir", "storage", mode="before")
     @classmethod
     def _as_path(cls, value: Any) -> Any:
@@ -333,6 +354,14 @@ def _env_folders() -> tuple[Path, ...]:
     return (Path(),) if root == Path.cwd() else (Path(), root)
 
 
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)
+    except ValueError:  # such as a bracket that does not end
+        return False
+
+
 def _backbone(name: str) -> Any:
     try:
         return find_backbone(name)
@@ -384,6 +413,7 @@ def _explain(error: ValidationError) -> str:
         # A location is tried as several types: the first problem holds the value, the last says most.
         value = given.setdefault(name, problem["input"])
         field = Settings.model_fields.get(name)
+        shown = "..." if name in _SECRETS else repr(value)
         about = f" ({field.description})" if field is not None and field.description else ""
-        lines[name] = f"{PREFIX}{name.upper()}={value!r} is not allowed: {problem['msg']}{about}"
+        lines[name] = f"{PREFIX}{name.upper()}={shown} is not allowed: {problem['msg']}{about}"
     return "\n".join(lines.values())

@@ -44,7 +44,9 @@ METADATA_KEYS = (
     "timestamp",
 )
 # Where things lie on one machine, and what is made of the arrays, says nothing about the arrays.
-_SETTINGS_LEFT_OUT = {"data_dir", "storage", "allow_download", "evaluate", "finetune", "finetune_options"}
+_SETTINGS_LEFT_OUT = {
+    "data_dir", "storage", "allow_download", "evaluate", "finetune", "finetune_options", "webhook", "interface",
+}  # fmt: skip
 # When and by what release it was made: these never make metadata of the same arrays different.
 _NOT_CONTENT = ("timestamp", "packages", "settings")
 
