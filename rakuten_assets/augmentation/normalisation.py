@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rakuten_assets.augmentation.kernels import serving
 from rakuten_assets.augmentation.pictures import as_pixels
 from rakuten_assets.backbones import IMAGENET, Normalisation
 from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
@@ -23,10 +24,8 @@ def normalise(pixels: NDArray[np.uint8], normalisation: Normalisation) -> NDArra
     Returns:
         float32 (3, h, w).
     """
-    from rakuten_assets.augmentation.kernels import planes
-
     result = np.empty((3, *pixels.shape[:2]), np.float32)
-    planes.to_planes(pixels, _table(normalisation), result)
+    serving("planes", pixels.shape[0] * pixels.shape[1]).to_planes(pixels, _table(normalisation), result)
     return result
 
 
