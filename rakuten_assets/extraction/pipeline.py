@@ -31,7 +31,7 @@ from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.specification import ExtractorSpec
-from rakuten_assets.extraction.storing.speed import ROWS_OF_A_MEASUREMENT, Speed
+from rakuten_assets.extraction.storing.speed import ROWS_OF_A_MEASUREMENT, Speed, speed_of
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.images.resampling import KERNELS
@@ -117,9 +117,9 @@ class Extractor:
     ) -> None:
         if self._engine is not None:
             engine, self._engine = self._engine, None
+            engine.__exit__(kind, error, trace)
             if kind is None and self._computed >= ROWS_OF_A_MEASUREMENT:
                 self._record_speed(engine)
-            engine.__exit__(kind, error, trace)
 
     def describe(self) -> dict[str, Any]:
         """What computes the rows, for metadata: weights, fingerprint, effective engine. JSON-able.
@@ -242,7 +242,9 @@ class Extractor:
         on_cuda = self._choice.device == "cuda"
         device = str(engine.describe()["device_name"]) if on_cuda else cpu_model()
         speed = Speed(self._computed, self._computing, self._choice.threads, device)
-        self._store.write_about({**self._store.about(), "speed": speed.as_dict()})
+        about = self._store.about()
+        if speed.replaces(speed_of(about)):
+            self._store.write_about({**about, "speed": speed.as_dict()})
 
     def _reuse(
         self, plan: ExtractionPlan, rows_of_key: list[NDArray[np.int64]], out: NDArray[np.float32]

@@ -436,9 +436,14 @@ def test_the_speed_of_a_long_run_is_known_to_one_that_computes_nothing(
     assert _speed(tmp_path) == first, "nothing was computed"
     extract(tmp_path, files[:15])
     assert _speed(tmp_path) == first, "three are too few to measure"
-    extract(tmp_path, files)
+    extract(tmp_path, files, threads=1)
     assert (second := _speed(tmp_path)) is not None
     assert second.images == 15
+    extract(tmp_path, make_images(11, 30), threads=1)
+    assert _speed(tmp_path) == second, "a run of fewer images says less"
+    extract(tmp_path, make_images(11, 41), threads=2)
+    assert (other := _speed(tmp_path)) is not None
+    assert (other.images, other.threads) == (11, 2), "but more than one of other threads"
 
 
 def test_a_short_run_records_no_speed(tmp_path: Path, make_images: MakeImages, engine: FakeEngine) -> None:

@@ -17,6 +17,9 @@ from rakuten_assets.units import human_bytes, human_duration
 if TYPE_CHECKING:
     from rakuten_assets.dataset.statistics import ChannelStatistics
 
+_SHOWN_WIDTH = 840
+"""Pixels across in the interface: the text can be read, and the event log holds half of the bytes."""
+
 
 def sums_metadata(sums: pd.DataFrame, seconds: float) -> dict[str, Any]:
     """Counts of one shard, and throughput."""
@@ -49,7 +52,8 @@ def statistics_metadata(statistics: "ChannelStatistics") -> dict[str, Any]:
 def gallery_metadata(content: bytes, captions: Sequence[str], file: Path | UPath) -> dict[str, Any]:
     """The gallery as a picture, what it shows, and where the full-size file is."""
     with Image.open(io.BytesIO(content)) as image:
-        shown = small_jpeg(image.convert("RGB"))
+        size = (_SHOWN_WIDTH, round(image.height * _SHOWN_WIDTH / image.width))
+        shown = small_jpeg(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
     products = " and ".join(captions)
     return {
         "what it shows": "each transform with the document's parameters, applied for certain, then each policy and "

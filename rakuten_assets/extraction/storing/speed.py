@@ -38,6 +38,12 @@ class Speed:
         """Computed images by wall time."""
         return self.images / self.seconds
 
+    def replaces(self, known: Speed | None) -> bool:
+        """Whether this says more than what is known: of the same device and threads, the run of more images does."""
+        if known is None or (self.threads, self.device) != (known.threads, known.device):
+            return True
+        return self.images >= known.images
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; `recorded_speed` reads it."""
         return asdict(self)
@@ -57,13 +63,16 @@ def recorded_speed(root: UPath, digest: str) -> Speed | None:
         digest: of the fingerprint.
     """
     try:
-        recorded = read_record(root / "cache" / "rows" / digest / ABOUT_FILE).get("speed")
+        return speed_of(read_record(root / "cache" / "rows" / digest / ABOUT_FILE))
     except (OSError, StoreError):
         return None
-    return _speed_of(recorded) if isinstance(recorded, Mapping) else None
 
 
-def _speed_of(recorded: Mapping[str, Any]) -> Speed | None:
+def speed_of(about: Mapping[str, Any]) -> Speed | None:
+    """The speed in a record about rows; None where it has none."""
+    recorded = about.get("speed")
+    if not isinstance(recorded, Mapping):
+        return None
     try:
         speed = Speed(
             int(recorded["images"]),
