@@ -39,7 +39,13 @@ CHARTS: dict[str, Callable[[], bytes]] = {
         marked=1,
     ),
     "trade-off": lambda: tradeoff_png(
-        [190.0, 75.0], [(0.4, 0.3, 0.5), (0.3, 0.2, 0.4)], ["lite", "b0"], ["lite"], "Trade-off", "speed", "score"
+        [190.0, 75.0],
+        [(0.4, 0.3, 0.5), (0.3, 0.2, 0.4)],
+        ["lite", "b0"],
+        ["lite"],
+        "Trade-off",
+        "speed",
+        "score",
     ),
     "small heatmap": lambda: heatmap_png([[1.0, 2.0], [3.0, np.nan]], ["a", "b"], ["c", "d"], "Table"),
 }
