@@ -12,6 +12,7 @@ for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
     warnings.filterwarnings("ignore", category=_category)
 
 from rakuten_assets.defs.alerts import build_alerts  # noqa: E402
+from rakuten_assets.defs.augmentation import stage as augmentation  # noqa: E402
 from rakuten_assets.defs.catalog import stage as catalog  # noqa: E402
 from rakuten_assets.defs.evaluation import stage as evaluation  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
@@ -41,7 +42,7 @@ def build_defs(
 
     >>> defs = build_defs(Settings(shards=2, storage="/tmp/elsewhere"))
     >>> sorted(job.name for job in defs.jobs)
-    ['catalog', 'evaluation', 'everything', 'features', 'labels']
+    ['augmentation', 'catalog', 'evaluation', 'everything', 'features', 'labels']
     """
     speak_plainly()  # also of settings that are refused
     chosen = settings or Settings.load()
@@ -57,6 +58,7 @@ def build_defs(
         raw.build(chosen),
         catalog.build(shards),
         labels.build(),
+        augmentation.build(shards),
         features.build(chosen, shards, jobs["everything"]),
         outputs.build(chosen),
         evaluation.build(chosen),

@@ -58,7 +58,7 @@ def test_every_block_is_run_by_somebody() -> None:
     languages = [language for language in fences[::2] if language != "text"]
     assert set(fences[1::2]) == {""}, "a block that does not end"
     assert set(languages) == {"bash", "python"}
-    assert len(blocks("python")) == 4
+    assert len(blocks("python")) == 7
     elsewhere = [block for block in blocks("bash") if block.startswith(RUN_ELSEWHERE)]
     assert len(elsewhere) == 3
     assert elsewhere[2] == "dagster dev\n"
@@ -163,14 +163,20 @@ def test_the_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in variable_names():
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAKUTEN_STORAGE", str(tmp_path))
-    with_pictures(tmp_path, train_rows=60, extractors=("efficientnet_b0", "efficientnet_lite0"))
+    folder = with_pictures(tmp_path, train_rows=60, extractors=("efficientnet_b0", "efficientnet_lite0"))
+    monkeypatch.setenv("RAKUTEN_DATA_DIR", str(folder))
+    monkeypatch.setenv("RAKUTEN_SHARDS", "2")
     names: dict[str, Any] = {}
     examples = blocks("python")
-    assert len(examples) == 4
+    assert len(examples) == 7
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
     assert names["data"].extractor == "efficientnet_lite0"
     assert not set(names["groups"][names["fit"]]) & set(names["groups"][names["held_out"]])
     assert names["product"].row["code"] == 2583
     assert len(names["dataset"]) == 59
+    assert names["images"].shape == (32, 3, 224, 224)
+    assert set(names["labels"].tolist()) == {0, 1, 2}
+    assert names["state"]["batches"] == 1
+    assert (names["tensor"].shape, names["tensor"].dtype) == ((3, 224, 224), names["torch"].float32)
     assert names["vector"].shape == (1280,)

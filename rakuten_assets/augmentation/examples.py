@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+from pathlib import Path
 
+import pandas as pd
+from upath import UPath
+
+from rakuten_assets.augmentation.gallery import Example
 from rakuten_assets.dataset.labels import class_text
-from rakuten_assets.errors import AugmentationError
+from rakuten_assets.errors import AugmentationError, ManifestError, UndecodableImageError
+from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Status
 
 
@@ -39,3 +46,25 @@ def typical_products(images: pd.DataFrame) -> list[tuple[str, str]]:
         distance = (rows["brightness"] - medians[code]).abs()
         products.append((str(rows.loc[distance.idxmin(), "file"]), f"{kind}: {class_text(code)}"))
     return products
+
+
+def read_examples(
+    files: Sequence[Path | UPath], captions: Sequence[str], limits: DecodeLimits
+) -> list[Example]:
+    """Pictures of files that the scan found whole, with their captions.
+
+    Raises:
+        ManifestError: for a file that is gone or damaged since, naming it.
+    """
+    examples = []
+    for file, caption in zip(files, captions, strict=True):
+        try:
+            with file.open("rb") as opened:
+                pixels = decode_rgb(opened.read(limits.max_file_bytes + 1), limits)
+        except (OSError, UndecodableImageError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise ManifestError(
+                f"{file} cannot be drawn: {said}; the scan found it whole. Put the file back, or scan the images again"
+            ) from None
+        examples.append(Example(caption, pixels))
+    return examples

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rakuten_assets.augmentation.kernels import serving
 from rakuten_assets.augmentation.pictures import as_pixels
 from rakuten_assets.backbones import IMAGENET, Normalisation, PerImageNormalisation
 from rakuten_assets.images.resampling import Geometry, Interpolation, Window, resize
@@ -27,14 +28,12 @@ def normalise(
     Returns:
         float32 (3, h, w).
     """
-    from rakuten_assets.augmentation.kernels import planes
-
     result = np.empty((3, *pixels.shape[:2]), np.float32)
     if isinstance(normalisation, PerImageNormalisation):
         table = _own_table(pixels, normalisation.least_std)
     else:
         table = _table(normalisation)
-    planes.to_planes(pixels, table, result)
+    serving("planes", pixels.shape[0] * pixels.shape[1]).to_planes(pixels, table, result)
     return result
 
 

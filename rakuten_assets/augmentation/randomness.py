@@ -15,6 +15,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from rakuten_assets.augmentation.kernels import serving
 from rakuten_assets.errors import AugmentationError
 
 Key = tuple[int, int, int, int]
@@ -53,10 +54,8 @@ def key_of_bytes(content: bytes) -> Key:
 
 def random_words(key: Key, lane: int, count: int) -> NDArray[np.uint32]:
     """uint32 (count,) of a key. Lanes 0 to 2^32 - 1 of a key are independent of each other."""
-    from rakuten_assets.augmentation.kernels import philox
-
     words = np.empty(-(-count // 4) * 4, np.uint32)
-    philox.philox(np.array(key, np.uint32), np.uint32(lane), words)
+    serving("philox", count).philox(np.array(key, np.uint32), np.uint32(lane), words)
     return words[:count]
 
 

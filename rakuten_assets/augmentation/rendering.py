@@ -9,6 +9,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from rakuten_assets.augmentation.kernels import serving
 from rakuten_assets.augmentation.operations import (
     AddNoise,
     Blur,
@@ -59,8 +60,7 @@ def warp(pixels: Pixels, operation: Warp) -> Pixels:
     height, width = pixels.shape[:2]
     if operation.elastic is None and (mirrored := _mirrored(pixels, operation)) is not None:
         return mirrored
-    from rakuten_assets.augmentation.kernels import warping
-
+    warping = serving("warping", height * width)
     field = _NO_FIELD if operation.elastic is None else displacement(operation.elastic, height, width)
     matrix = np.array(operation.matrix, np.float64)
     packed = np.empty((height + 4, width + 4), np.uint32)
@@ -82,8 +82,6 @@ def warp(pixels: Pixels, operation: Warp) -> Pixels:
 
 def displacement(elastic: Elastic, height: int, width: int) -> NDArray[np.float32]:
     """float32 (2, height, width): how far, in pixels across and down, each point of a result looks aside."""
-    from rakuten_assets.augmentation.kernels import filtering
-
     count = height * width
     draws = random_words(elastic.key, elastic.lane, count).view(np.uint16)  # two halves a word
     noise = ((draws.astype(np.float32) + 0.5) / 32768.0 - 1.0).reshape(2, height, width)
@@ -91,7 +89,7 @@ def displacement(elastic: Elastic, height: int, width: int) -> NDArray[np.float3
     weights = _gaussian(2 * radius + 1, elastic.sigma)
     field = np.empty((2, height, width), np.float32)
     for plane, smoothed in zip(noise, field, strict=True):
-        filtering.smooth(
+        serving("filtering", count).smooth(
             plane, weights.astype(np.float32), _mirror(height, radius), _mirror(width, radius), smoothed
         )
     field *= np.float32(elastic.reach)
@@ -107,10 +105,8 @@ def _mirrored(pixels: Pixels, operation: Warp) -> Pixels | None:
         return pixels[:: int(e)].copy(order="C")
     if (a, c) != (-1.0, width):
         return None
-    from rakuten_assets.augmentation.kernels import warping
-
     result = np.empty_like(pixels)
-    warping.mirror(pixels, e < 0, result)
+    serving("warping", height * width).mirror(pixels, e < 0, result)
     return result
 
 
@@ -123,13 +119,13 @@ def _remade(pixels: Pixels, operation: Warp | Blur | Recompress) -> Pixels:
         )
         decoded: Pixels = simplejpeg.decode_jpeg(content, colorspace="RGB")
         return decoded
-    from rakuten_assets.augmentation.kernels import filtering
-
     radius = operation.size // 2
     result = np.empty_like(pixels)
     height, width = pixels.shape[:2]
     weights = _blur_weights(operation.size, operation.sigma)
-    filtering.blur(pixels, weights, _mirror(height, radius), _mirror(width, radius), result)
+    serving("filtering", height * width).blur(
+        pixels, weights, _mirror(height, radius), _mirror(width, radius), result
+    )
     return result
 
 
@@ -138,16 +134,16 @@ def _change(pixels: Pixels, operation: LookUp | ShiftHsv | Grey | AddNoise | Hol
         for left, top, right, bottom in operation.boxes:
             pixels[top:bottom, left:right] = operation.fill
         return
-    from rakuten_assets.augmentation.kernels import colour, filtering
-
     values = pixels.reshape(-1)
+    count = values.size // 3
     match operation:
         case LookUp():
-            colour.look_up(values, np.frombuffer(operation.table, np.uint8))
+            serving("colour", count).look_up(values, np.frombuffer(operation.table, np.uint8))
         case Grey():
-            colour.grey(values)
+            serving("colour", count).grey(values)
         case ShiftHsv():
-            sectors, levels, chromas = np.empty((3, values.size // 3), np.float32)
+            colour = serving("colour", count)
+            sectors, levels, chromas = np.empty((3, count), np.float32)
             hue = np.float32(6.0 * (operation.hue % 1.0)) % np.float32(6.0)
             colour.shifted_hexcone(
                 values,
@@ -163,7 +159,7 @@ def _change(pixels: Pixels, operation: LookUp | ShiftHsv | Grey | AddNoise | Hol
             noise = np.rint(normal_quantiles() * np.float32(operation.sigma)).astype(np.int16)
             draws = random_words(operation.key, operation.lane, -(-values.size // 2))
             # Rounding the noise is rounding the sum: the pixel is a whole number.
-            filtering.add_noise(values, draws.view(np.uint16), noise)
+            serving("filtering", count).add_noise(values, draws.view(np.uint16), noise)
 
 
 @functools.lru_cache(maxsize=64)

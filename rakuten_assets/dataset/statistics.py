@@ -40,6 +40,9 @@ TABLE_COLUMNS = [
 # Per-image figures are added in units of 2^-60: exact for every value above 2^-8, and off by 2^-61 below.
 _UNIT = 1 << 60
 
+# A line is long enough to add fast, and so many of them stay in the cache; 2^32 / 255^2 lines would fit into 32 bits.
+_PIXELS_OF_A_LINE, _LINES_AT_A_TIME = 1024, 64
+
 DOCUMENT_EXAMPLE = {"mean": (0.91, 0.89, 0.87), "std": (0.18, 0.20, 0.22)}
 """What the project's document gives as an example for this data set, without saying how it was computed."""
 
@@ -211,12 +214,25 @@ def statistics_plausible(statistics: ChannelStatistics, images: int) -> Verdict:
 
 def _numbers(pixels: NDArray[np.uint8]) -> tuple[int, ...]:
     """Pixels, sums and sums of squares, in the order of the table."""
-    # Compiled, and so not at start-up.
-    from rakuten_assets.dataset.statistics_kernels import channel_sums
+    values = np.ascontiguousarray(pixels).reshape(-1)
+    values_of_a_line = 3 * _PIXELS_OF_A_LINE
+    whole = values.size // values_of_a_line * values_of_a_line
+    found = np.zeros((2, 3), np.int64)
+    # Lines are added to one another, which NumPy does with vector instructions; three columns it would add one by one.
+    for first in range(0, whole, _LINES_AT_A_TIME * values_of_a_line):
+        lines = values[first : min(first + _LINES_AT_A_TIME * values_of_a_line, whole)]
+        found += _power_sums(lines.reshape(-1, values_of_a_line))
+    found += _power_sums(values[whole:].reshape(-1, 3))
+    return (pixels.shape[0] * pixels.shape[1], *found.ravel().tolist())
 
-    found = np.zeros(6, np.int64)
-    channel_sums(np.ascontiguousarray(pixels).reshape(-1), found)
-    return (pixels.shape[0] * pixels.shape[1], *found.tolist())
+
+def _power_sums(lines: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """int64 (2, 3): sums of the channels, and of their squares, over lines uint8 (at most 65536, 3n) of pixels."""
+    numbers = lines.astype(np.uint32)
+    sums = numbers.sum(axis=0, dtype=np.uint32)
+    numbers *= numbers
+    squares = numbers.sum(axis=0, dtype=np.uint32)
+    return np.stack([one.reshape(-1, 3).sum(axis=0, dtype=np.int64) for one in (sums, squares)])
 
 
 def _sums_of_numbers(numbers: tuple[int, ...]) -> ChannelSums:

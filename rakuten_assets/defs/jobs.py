@@ -9,10 +9,14 @@ import dagster as dg
 
 
 def build_jobs() -> dict[str, Any]:
-    """Jobs by name: `catalog`, `labels`, `features`, `evaluation`, `everything`."""
+    """Jobs by name: `catalog`, `labels`, `augmentation`, `features`, `evaluation`, `everything`."""
     selections = {
         "catalog": (_with_inputs("catalog"), "Read the tables, scan every image, find duplicates, report."),
         "labels": (_with_inputs("labels"), "Read the train tables, encode the labels and weigh the classes."),
+        "augmentation": (
+            dg.AssetSelection.groups("augmentation"),
+            "Channel statistics of scanned images, and a gallery of the augmentations.",
+        ),
         "features": (
             dg.AssetSelection.groups("features", "outputs"),
             "Extract features of scanned images and publish them.",

@@ -32,10 +32,11 @@ from rakuten_assets.extraction.preprocessing import normalisation_note
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.specification import ExtractorSpec
+from rakuten_assets.extraction.storing.speed import ROWS_OF_A_MEASUREMENT, Speed, speed_of
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.images.resampling import KERNELS
-from rakuten_assets.runtime.machine import cpu_features, limit_memory_arenas
+from rakuten_assets.runtime.machine import cpu_features, cpu_model, limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
 
@@ -79,6 +80,7 @@ class Extractor:
         self._progress_log = log
         self._log = log or _to_standard_error
         self._engine: Engine | None = None
+        self._computed, self._computing = 0, 0.0
         self._cache = UPath(settings.storage) / "cache"
         self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, choice)
         self.feature_dim: int = spec.backbone.feature_dim
@@ -120,6 +122,8 @@ class Extractor:
         if self._engine is not None:
             engine, self._engine = self._engine, None
             engine.__exit__(kind, error, trace)
+            if kind is None and self._computed >= ROWS_OF_A_MEASUREMENT:
+                self._record_speed(engine)
 
     def describe(self) -> dict[str, Any]:
         """What computes the rows, for metadata: weights, fingerprint, effective engine. JSON-able.
@@ -155,7 +159,11 @@ class Extractor:
             engine = load_engine(self._choice, self._spec, self._weights, self._cache, self._log)
             self._engine = engine.__enter__()
             self._store.write_about(
-                {"fingerprint": self.fingerprint.as_dict(), "engine": self._engine.describe()}
+                {
+                    **self._store.about(),  # the speed of an earlier run stays
+                    "fingerprint": self.fingerprint.as_dict(),
+                    "engine": self._engine.describe(),
+                }
             )
         return self._engine
 
@@ -197,7 +205,10 @@ class Extractor:
             engine = self.open_engine()
             waited = time.monotonic() - before
             with Progress(progress_label, len(missing), log=log or self._progress_log) as progress:
+                before = time.monotonic()
                 unusable = self._compute(engine, plan, files, rows_of_key, out, progress)
+                self._computing += time.monotonic() - before
+                self._computed += len(missing) - len(unusable)
             self._store.merge_small_segments()
         refuse_unusable(unusable)
         valid_rows = len(files) - len(plan.invalid_rows)
@@ -230,6 +241,14 @@ class Extractor:
         prepared = self._reader.read_single(image)
         features: NDArray[np.float32] = self.open_engine().infer(prepared[None])[0]
         return features
+
+    def _record_speed(self, engine: Engine) -> None:
+        on_cuda = self._choice.device == "cuda"
+        device = str(engine.describe()["device_name"]) if on_cuda else cpu_model()
+        speed = Speed(self._computed, self._computing, self._choice.threads, device)
+        about = self._store.about()
+        if speed.replaces(speed_of(about)):
+            self._store.write_about({**about, "speed": speed.as_dict()})
 
     def _reuse(
         self, plan: ExtractionPlan, rows_of_key: list[NDArray[np.int64]], out: NDArray[np.float32]

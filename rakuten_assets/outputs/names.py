@@ -9,6 +9,7 @@ INDEX_FILE = "index.parquet"
 LABELS_FILE = "train_labels.npy"
 METADATA_FILE = "metadata.json"
 MAP_FILE = "feature_map.html"
+GALLERY_FILE = "augmentation_gallery.png"
 
 OUTPUTS, PUBLISHING = "outputs", "publishing"
 """Folders of a storage: the published set, and one that is on its way there."""

@@ -13,10 +13,10 @@ from rakuten_assets.plots.charts import (
     histogram_png,
     reliability_png,
 )
-from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_jpeg
+from rakuten_assets.plots.contact_sheet import Tile, contact_sheet_jpeg, small_jpeg
 from rakuten_assets.plots.curves import curves_png
 from rakuten_assets.plots.markdown import picture_markdown
-from rakuten_assets.plots.scatter import scatter_png
+from rakuten_assets.plots.scatter import scatter_png, tradeoff_png
 
 __all__ = [
     "Tile",
@@ -30,4 +30,6 @@ __all__ = [
     "picture_markdown",
     "reliability_png",
     "scatter_png",
+    "small_jpeg",
+    "tradeoff_png",
 ]

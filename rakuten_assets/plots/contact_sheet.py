@@ -54,7 +54,7 @@ def contact_sheet_jpeg(tiles: Sequence[Tile], columns: int = 9, tile: int = 112)
         for line, text in enumerate(captions[number]):
             middle = top + tile + _TEXT_MARGIN / 2 + _LINE_HEIGHT * (line + 0.5)
             draw.text((left + tile / 2, middle), text, fill=_INK, font=_font(), anchor="mm")
-    return _small_jpeg(sheet)
+    return small_jpeg(sheet)
 
 
 def _fitted(picture: npt.NDArray[np.uint8] | bytes | None, side: int) -> Image.Image | None:
@@ -123,7 +123,8 @@ def _fits(line: str, width: int) -> bool:
     return bool(_font().getlength(line) <= width)
 
 
-def _small_jpeg(sheet: Image.Image) -> bytes:
+def small_jpeg(sheet: Image.Image) -> bytes:
+    """A picture as JPEG: of a quality that leaves it below 150 kB, or of 50."""
     content = b""
     for quality in _QUALITIES:
         buffer = io.BytesIO()

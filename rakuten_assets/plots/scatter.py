@@ -1,4 +1,4 @@
-"""Points on a plane, by category."""
+"""Points on a plane: by category, and things by two measures."""
 
 from __future__ import annotations
 
@@ -60,4 +60,48 @@ def scatter_png(
     style.add_legend(
         axes, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2 if size < _LARGEST else 1
     )
+    return style.to_png(figure)
+
+
+def tradeoff_png(
+    across: Sequence[float],
+    up: Sequence[tuple[float, float, float]],
+    names: Sequence[str],
+    best: Sequence[str],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    subtitle: str = "",
+) -> bytes:
+    """Things by two measures of which more is better, each named, with an interval of the second one.
+
+    Args:
+        across: the first measure of each, at least 0.
+        up: the second: value, lower and upper end.
+        names: of the things.
+        best: names of those that no other one beats in both; they are filled and joined by a line.
+    """
+    figure, axes = style.new_chart(7.6, 4.6, title, subtitle, rules="y")
+    style.name_axes(axes, xlabel, ylabel)
+    if not names:
+        style.say_empty(axes)
+        return style.to_png(figure)
+    joined = sorted((x, y) for x, (y, _, _), name in zip(across, up, names, strict=True) if name in best)
+    axes.plot(*zip(*joined, strict=True), color=style.RULE, linewidth=1.4, zorder=1)
+    for x, (y, low, high), name in zip(across, up, names, strict=True):
+        chosen = name in best
+        colour = style.BLUE if chosen else style.QUIET_INK
+        axes.plot([x, x], [low, high], color=colour, linewidth=1.2, zorder=2)
+        axes.scatter([x], [y], s=52, facecolor=colour if chosen else "white", edgecolor=colour, zorder=3)
+        axes.annotate(
+            name,
+            (x, y),
+            xytext=(8, 6),
+            textcoords="offset points",
+            fontsize=style.SMALL_POINTS,
+            color=style.INK,
+            parse_math=False,
+        )
+    axes.set_xlim(0, max(across) * 1.3 or 1)
+    axes.margins(y=0.2)
     return style.to_png(figure)

@@ -41,7 +41,10 @@ class CompiledKernels:
             self.compiled()
 
     def count(self) -> bool:
-        """Count one image: whether kernels are to serve it. While one thread compiles, the others do without."""
+        """Count one image: whether kernels are to serve it. While one thread compiles, the others do without; once
+        they are compiled, for whatever reason, they serve."""
+        if self._module is not None:
+            return True
         self._seen += 1
         self._announced -= self._announced > 0
         return self._worth() and not self._compiling.locked()

@@ -8,7 +8,6 @@ loader.load_state_dict(state)  # the next loop goes on after the last batch that
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from rakuten_assets.augmentation.kernels import MODULES
+from rakuten_assets.augmentation.kernels import prepare
 from rakuten_assets.errors import AugmentationError
 from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.torch_data.images import RakutenImageDataset
@@ -209,7 +208,6 @@ class _Batches:
 
 def _compile(images: int) -> None:
     """Compile here, where forked workers inherit it."""
-    for name in MODULES:
-        importlib.import_module(f"rakuten_assets.augmentation.kernels.{name}")
+    prepare(images)
     KERNELS.expect(images)
     KERNELS.prepare()

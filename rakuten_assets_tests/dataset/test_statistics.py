@@ -57,6 +57,15 @@ def test_they_equal_a_float64_reference() -> None:
     )
 
 
+@pytest.mark.parametrize("pixels", [1, 1023, 1024, 1025, 64 * 1024, 64 * 1024 + 1, 200_000])
+def test_no_pixel_is_left_out_at_the_edges_of_lines(pixels: int) -> None:
+    image = np.random.default_rng(pixels).integers(0, 256, (pixels, 1, 3), dtype=np.uint8)
+    values = image.reshape(-1, 3).astype(np.int64)
+    sums = sums_of_image(image)
+    assert (sums.pixels, sums.values) == (pixels, tuple(values.sum(axis=0)))
+    assert sums.squares == tuple((values * values).sum(axis=0))
+
+
 @given(st.randoms(use_true_random=False), st.integers(1, 6))
 def test_order_and_shards_do_not_show(random: object, shards: int) -> None:
     sums = [sums_of_image(image) for image in pictures()]

@@ -1,6 +1,7 @@
 """A tiny catalogue, and an extractor that costs nothing, for tests of the graph itself."""
 
 import hashlib
+import io
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 import pytest
+from PIL import Image
 from upath import UPath
 
 from rakuten_assets.definitions import build_defs
@@ -136,8 +138,12 @@ def no_charts(patch: pytest.MonkeyPatch) -> None:
         "evaluation.metadata.bars_png",
         "evaluation.metadata.heatmap_png",
         "evaluation.metadata.reliability_png",
+        "evaluation.metadata.tradeoff_png",
     ):
         patch.setattr(f"rakuten_assets.defs.{name}", lambda *_, **__: b"PNG")
+    blank = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(blank, "PNG")
+    patch.setattr("rakuten_assets.augmentation.gallery.gallery_png", lambda *_, **__: blank.getvalue())
 
 
 @pytest.fixture(scope="session")

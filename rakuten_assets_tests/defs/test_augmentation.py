@@ -13,11 +13,12 @@ import pytest
 from PIL import Image
 from upath import UPath
 
-from rakuten_assets.defs.augmentation.assets import GALLERY_FILE, build_augmentation
+from rakuten_assets.defs.augmentation.assets import build_augmentation
 from rakuten_assets.defs.catalog.assets import build_image_scan, image_manifest
 from rakuten_assets.defs.raw.assets import x_test, x_train, y_train
 from rakuten_assets.defs.resources import build_resources
 from rakuten_assets.defs.shards import ShardPartitions
+from rakuten_assets.outputs.names import GALLERY_FILE
 from rakuten_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")

@@ -1,7 +1,10 @@
 """The evaluation in the graph: what a run leaves, what its checks say, and that a fit is made once."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +13,13 @@ from upath import UPath
 from rakuten_assets.dataset.contract import LABEL_COLUMN
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.evaluation.heads.storing import load_head
+from rakuten_assets.extraction.storing.speed import Speed
+from rakuten_assets.extraction.storing.store import ABOUT_FILE
+from rakuten_assets.readiness.extractors import stored_extractors
+from rakuten_assets.readiness.stored import Stored
 from rakuten_assets.storage import Storage
-from rakuten_assets_tests.defs.conftest import TEST_ROWS, TRAIN_ROWS, Project
+from rakuten_assets.storage.records import write_record
+from rakuten_assets_tests.defs.conftest import DIM, TEST_ROWS, TRAIN_ROWS, Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 FAMILY = "efficientnet_b0"
@@ -176,3 +184,60 @@ def test_the_checklist_is_answered_from_what_the_run_stored(finished: Project) -
     assert boxes["no duplicates"]["answer"] == boxes["features validated"]["answer"] == "no"
     assert "seeded" in boxes["features validated"]["finding"]
     assert boxes["t-SNE map made"]["extractor"] == FAMILY
+
+
+def _comparison(project: Project) -> tuple[dict[str, Any], dict[str, dg.MetadataValue]]:
+    """What `backbone_comparison` finds, and what the interface shows of it."""
+    result = project.run("backbone_comparison")
+    assert result.success
+    (event,) = result.asset_materializations_for_node("backbone_comparison")
+    path = project.storage / "assets" / "backbone_comparison" / "backbone_comparison.json"
+    return json.loads(path.read_text()), dict(event.metadata)
+
+
+def _record_speed(project: Project, speed: Speed) -> None:
+    document = json.loads((project.storage / "assets" / FAMILY / "metadata" / "metadata.json").read_text())
+    folder = UPath(project.storage) / "cache" / "rows" / document["fingerprint"]
+    folder.mkdir(parents=True)
+    write_record(folder / ABOUT_FILE, {"speed": speed.as_dict()})
+
+
+def test_backbones_are_compared_by_what_was_measured_and_scored(done: Project) -> None:
+    found, shown = _comparison(done)
+    (one,) = found["backbones"]
+    summary = json.loads((done.storage / "outputs" / f"evaluation_{FAMILY}" / "summary.json").read_text())
+    assert one["weighted_f1"] == summary["evaluations"]["grouped"]["scores"]["weighted_f1"]
+    assert (one["images_per_second"], one["dimension"]) == (None, DIM)
+    assert one["array_bytes"] == (TRAIN_ROWS + TEST_ROWS) * DIM * 4
+    assert one["seeded"]
+    assert "not measured" in str(shown["comparison"].value)
+    assert "speed against score" not in shown, "no speed, no point"
+    assert str(shown["what to take"].value).startswith(f"Only {FAMILY} has a score")
+    _record_speed(done, Speed(960, 8.0, 2, "a processor"))
+    found, shown = _comparison(done)
+    assert found["backbones"][0]["images_per_second"] == 120
+    assert "at 120 images/s" in str(shown["what to take"].value)
+    assert str(shown["speed against score"].value).startswith("![speed against score, by backbone]")
+    assert "960 images in 8.0 s on a processor" in str(shown["how the speed was measured"].value)
+
+
+def test_a_backbone_that_is_no_longer_configured_stays_in_the_comparison(done: Project) -> None:
+    other = Project(done.catalog, done.storage, done.instance, backbone="resnet18")
+    found, shown = _comparison(other)
+    assert [(one["backbone"], one["configured"]) for one in found["backbones"]] == [(FAMILY, False)]
+    assert found["left_out"] == {"resnet18": "resnet18/train_feature_matrix is not stored"}
+    assert "no longer configured" in str(shown["comparison"].value)
+    assert "resnet18" in str(shown["left out"].value)
+
+
+def test_features_of_other_images_are_left_out_of_the_comparison(done: Project) -> None:
+    """A backbone that was configured for another catalogue cannot be compared."""
+    stored = Stored(Storage(UPath(done.storage), done.settings.shards))
+    mine = stored.features(FAMILY, "train")
+    rows = mine.rows.assign(sha256="0" * 64)
+    key = (f"{FAMILY}/train_feature_matrix", str(stored.file(f"{FAMILY}/train_feature_matrix", ".npy")))
+    other = (key[0].replace(FAMILY, "other"), key[1].replace(FAMILY, "other"))
+    stored._read[other] = replace(mine, rows=rows)
+    found = stored_extractors(stored, [FAMILY, "other"])
+    assert [one.name for one in found.candidates] == [FAMILY]
+    assert found.left_out == {"other": "its features are of other images"}

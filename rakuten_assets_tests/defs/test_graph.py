@@ -33,6 +33,7 @@ def test_one_run_over_all_shards_publishes_everything(finished: Project) -> None
     project = finished
     outputs = project.storage / "outputs"
     assert sorted(path.name for path in outputs.iterdir()) == [
+        "augmentation_gallery.png",
         "evaluation_efficientnet_b0",
         "index.parquet",
         "integrity_report",

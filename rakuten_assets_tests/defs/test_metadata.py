@@ -61,6 +61,12 @@ def shown(
         ("label_encoder", {"classes", "encoder"}),
         ("train_labels", {"dtype", "shape", "sha256", "size"}),
         ("class_weights", {"smallest", "largest", "weights"}),
+        ("channel_sums", {"images", "pixels", "images/s", "seconds", "duration", "size"}),
+        (
+            "dataset_statistics",
+            {"images", "mean, red", "standard deviation, blue", "beside ImageNet and the document's example"},
+        ),
+        ("augmentation_gallery", {"what it shows", "gallery", "file", "size of the file"}),
         (
             "train_features",
             {
@@ -177,6 +183,31 @@ def test_what_varies_is_a_number_that_dagster_plots(
         for metadata in shown[asset]:
             for key in keys:
                 assert isinstance(metadata[key], dg.IntMetadataValue | dg.FloatMetadataValue), (asset, key)
+
+
+def test_statistics_stand_beside_imagenets_and_the_documents(
+    shown: dict[str, list[dict[str, dg.MetadataValue]]],
+) -> None:
+    (metadata,) = shown["dataset_statistics"]
+    lines = str(metadata["beside ImageNet and the document's example"].value).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == [
+        "these images, all pixels",
+        "these images, mean over images",
+        "ImageNet",
+        "the document's example",
+    ]
+    assert "| 0.485 | 0.456 | 0.406 | 0.229 | 0.224 | 0.225 |" in lines[4]
+
+
+def test_the_gallery_is_seen_in_the_interface(
+    shown: dict[str, list[dict[str, dg.MetadataValue]]],
+) -> None:
+    (metadata,) = shown["augmentation_gallery"]
+    (code,) = PICTURE.findall(str(metadata["gallery"].value))
+    with Image.open(io.BytesIO(base64.b64decode(code))) as picture:
+        assert (picture.format, picture.width) == ("JPEG", 840)
+    alt = str(metadata["gallery"].value).partition("]")[0]
+    assert "light: " in alt and "dark: " in alt, "it says which products are drawn"
 
 
 def test_counts_stand_before_the_document(shown: dict[str, list[dict[str, dg.MetadataValue]]]) -> None:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(rakuten_assets.__file__).parents[1]
 TRAIN_ROWS, TEST_ROWS = 81, 20
 PUBLISHED = [
+    "augmentation_gallery.png",
     "evaluation_efficientnet_lite0",
     "index.parquet",
     "integrity_report",
@@ -144,7 +145,7 @@ def test_the_terminal_shows_progress_and_hardly_any_noise(first: tuple[Terminal,
 def test_a_run_ends_in_what_it_did(first: tuple[Terminal, str]) -> None:
     terminal, printed = first
     done, rows, warnings, outputs, following = printed.splitlines()[-5:]
-    assert re.search(r"done: 34 assets in .*; 101 images scanned, \d+ unusable", done)
+    assert re.search(r"done: 38 assets in .*; 101 images scanned, \d+ unusable", done)
     assert re.fullmatch(r"rows: 81 train \(\d+ quarantined: vector zero\), 20 test \(\d+ .*\)", rows)
     assert warnings.startswith("warnings: ")
     assert "label_conflicts" in warnings

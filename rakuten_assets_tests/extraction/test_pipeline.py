@@ -18,6 +18,7 @@ from upath import UPath
 from rakuten_assets.errors import EngineError, ManifestError, StoreError
 from rakuten_assets.extraction import pipeline
 from rakuten_assets.extraction.pipeline import ROWS_OF_A_COMMIT, ExtractionReport, Extractor
+from rakuten_assets.extraction.storing.speed import Speed, recorded_speed
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.extraction.conftest import MakeImages, jpeg_bytes, sha256_of
 from rakuten_assets_tests.extraction.fake_engine import DIM, FakeEngine, features_of, install
@@ -410,3 +411,41 @@ def test_describe_says_what_computed_the_rows(
         Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0"), log=print
     ) as extractor:
         assert extractor.describe()["engine"]["engine"] == "fake"
+
+
+def _speed(storage: Path, **knobs: Any) -> Speed | None:
+    settings = Settings(storage=UPath(storage), backbone="efficientnet_lite0", **knobs)
+    with Extractor.open(settings, log=lambda message: None) as extractor:
+        return recorded_speed(UPath(storage), extractor.fingerprint.digest)
+
+
+def test_the_speed_of_a_long_run_is_known_to_one_that_computes_nothing(
+    tmp_path: Path, make_images: MakeImages, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "ROWS_OF_A_MEASUREMENT", 10)
+    files = make_images(30)
+    settings = Settings(storage=UPath(tmp_path), backbone="efficientnet_lite0", threads=1)
+    with Extractor.open(settings, log=lambda message: None) as extractor:
+        for part in (files[:6], files[6:12]):  # shards of one run count together
+            extractor.extract(part, sha256_of(part), np.empty((6, DIM), np.float32))
+    first = _speed(tmp_path)
+    assert first is not None
+    assert (first.images, first.threads) == (12, 1)
+    assert 0 < first.seconds < 60
+    extract(tmp_path, files[:12])
+    assert _speed(tmp_path) == first, "nothing was computed"
+    extract(tmp_path, files[:15])
+    assert _speed(tmp_path) == first, "three are too few to measure"
+    extract(tmp_path, files, threads=1)
+    assert (second := _speed(tmp_path)) is not None
+    assert second.images == 15
+    extract(tmp_path, make_images(11, 30), threads=1)
+    assert _speed(tmp_path) == second, "a run of fewer images says less"
+    extract(tmp_path, make_images(11, 41), threads=2)
+    assert (other := _speed(tmp_path)) is not None
+    assert (other.images, other.threads) == (11, 2), "but more than one of other threads"
+
+
+def test_a_short_run_records_no_speed(tmp_path: Path, make_images: MakeImages, engine: FakeEngine) -> None:
+    extract(tmp_path, make_images(15))
+    assert _speed(tmp_path) is None

@@ -21,6 +21,7 @@ from rakuten_assets.plots import (
     histogram_png,
     picture_markdown,
     style,
+    tradeoff_png,
 )
 
 NORMAL = np.random.default_rng(0).normal(size=(2, 500))
@@ -36,6 +37,15 @@ CHARTS: dict[str, Callable[[], bytes]] = {
         "Training",
         "epoch",
         marked=1,
+    ),
+    "trade-off": lambda: tradeoff_png(
+        [190.0, 75.0],
+        [(0.4, 0.3, 0.5), (0.3, 0.2, 0.4)],
+        ["lite", "b0"],
+        ["lite"],
+        "Trade-off",
+        "speed",
+        "score",
     ),
     "small heatmap": lambda: heatmap_png([[1.0, 2.0], [3.0, np.nan]], ["a", "b"], ["c", "d"], "Table"),
 }
@@ -107,6 +117,8 @@ def test_classes_are_sorted_by_size_from_the_top() -> None:
         lambda: heatmap_png(np.empty((0, 0)), [], [], "t"),
         lambda: heatmap_png([[np.nan]], ["a"], ["b"], "t"),
         lambda: heatmap_png([[7, 7]], ["a"], ["b", "c"], "t"),
+        lambda: tradeoff_png([], [], [], [], "t", "x", "y"),
+        lambda: tradeoff_png([0.0], [(0.0, 0.0, 0.0)], ["a"], [], "t", "x", "y"),
         lambda: curves_png([("y", {})], "t", "x"),
         lambda: curves_png([("y", {"a": [np.nan]}), ("z", {"a": [1.0]})], "t", "x", marked=0),
     ],
@@ -122,6 +134,7 @@ def test_text_is_text_and_not_a_formula() -> None:
     opened(bars_png([odd], [1], odd, odd, subtitle=odd))
     opened(histogram_png({odd: [1.0, 2.0]}, odd, odd))
     opened(heatmap_png([[1]], [odd], [odd], odd, odd, odd, scale_label=odd))
+    opened(tradeoff_png([1.0], [(0.5, 0.4, 0.6)], [odd], [odd], odd, odd, odd, odd))
     opened(curves_png([(odd, {odd: [1.0, 2.0]})], odd, odd, odd))
 
 

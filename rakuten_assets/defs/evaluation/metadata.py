@@ -11,10 +11,11 @@ from upath import UPath
 
 from rakuten_assets.defs.presentation import class_on_axis, gallery, picture, table
 from rakuten_assets.evaluation.splits import SplitDescription
-from rakuten_assets.plots import bars_png, heatmap_png, reliability_png
+from rakuten_assets.plots import bars_png, heatmap_png, reliability_png, tradeoff_png
 from rakuten_assets.units import human_bytes, human_count
 
 if TYPE_CHECKING:
+    from rakuten_assets.evaluation.backbone_comparison import Comparison
     from rakuten_assets.evaluation.feature_map.contents import FeatureMap
     from rakuten_assets.evaluation.heads.head import Head
     from rakuten_assets.evaluation.held_out import HeldOut
@@ -277,3 +278,38 @@ def comparison_metadata(outcomes: Sequence["Outcome"]) -> dict[str, Any]:
         "* differs from none": "; ".join(real) or "no difference is real",
         "weighted F1": picture(chart, "weighted F1 by strategy"),
     }
+
+
+def backbones_metadata(comparison: "Comparison", left_out: Mapping[str, str]) -> dict[str, Any]:
+    """What to take, the table, and speed against score as a picture of those that have both."""
+    from rakuten_assets.evaluation.backbone_comparison import comparison_rows
+
+    rows = pd.DataFrame(comparison_rows(comparison))
+    metadata: dict[str, Any] = {
+        "what to take": comparison.advice,
+        "extractors": len(comparison.candidates),
+        "scored": sum(one.score is not None for one in comparison.candidates),
+        "comparison": table(rows, rows=len(rows), longest_cell=200),
+    }
+    both = [
+        (one.name, one.images_per_second, one.score)
+        for one in comparison.candidates
+        if one.images_per_second and one.score
+    ]
+    if both:
+        chart = tradeoff_png(
+            [speed for _, speed, _ in both],
+            [(score.value, score.low, score.high) for _, _, score in both],
+            [name for name, _, _ in both],
+            comparison.front,
+            "Speed against score",
+            "images a second, from files to stored rows",
+            "weighted F1, grouped split",
+            "filled: no other one is better in both; bars: 95 % of draws of groups",
+        )
+        metadata["speed against score"] = picture(chart, "speed against score, by backbone")
+    speeds = [f"{one.name}: {one.measured}" for one in comparison.candidates if one.measured]
+    metadata["how the speed was measured"] = "; ".join(speeds) or "no run computed enough rows to measure it"
+    if left_out:
+        metadata["left out"] = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+    return metadata

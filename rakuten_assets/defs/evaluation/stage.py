@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from rakuten_assets.defs.evaluation.comparison import build_comparison
 from rakuten_assets.defs.evaluation.heads import build_heads
 from rakuten_assets.defs.evaluation.maps import build_map_asset
 from rakuten_assets.defs.evaluation.readiness import build_readiness
@@ -20,6 +21,6 @@ def build(settings: Settings) -> dg.Definitions:
     ]
     return dg.Definitions(
         assets=dg.with_source_code_references(
-            [random_split, grouped_split, *families, build_readiness(settings)]
+            [random_split, grouped_split, *families, build_comparison(settings), build_readiness(settings)]
         )
     )
