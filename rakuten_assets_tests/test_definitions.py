@@ -111,6 +111,15 @@ def test_a_setting_splits_a_backfill_of_shards_into_runs() -> None:
         assert node.backfill_policy == expected, key
 
 
+@pytest.mark.parametrize("normalisation", ["weights", "dataset"])
+def test_features_wait_for_the_statistics_that_they_are_normalised_by(normalisation: str) -> None:
+    defs = build_defs(Settings(normalisation=normalisation, backbone=("resnet18",)))
+    graph = defs.resolve_asset_graph()
+    for split in ("train", "test"):
+        parents = graph.get(dg.AssetKey(["resnet18", f"{split}_features"])).parent_keys
+        assert (dg.AssetKey("dataset_statistics") in parents) == (normalisation == "dataset")
+
+
 def test_two_variants_share_nothing(tmp_path: Path) -> None:
     small = build_defs(Settings(shards=2, storage=UPath(tmp_path), backbone="resnet18"))
     large = build_defs(Settings(shards=20))
