@@ -17,7 +17,7 @@ from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.integrity.validation import refuse_failed_scans
 from rakuten_assets.outputs.names import GALLERY_FILE
 from rakuten_assets.runtime.machine import usable_cores
-from rakuten_assets.runtime.progress import Progress
+from rakuten_assets.runtime.progress import Progress, paced
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
 from rakuten_assets.storage import Storage
@@ -65,7 +65,8 @@ def build_augmentation(shards: ShardPartitions) -> list[dg.AssetsDefinition]:
             for key, scan in sorted(image_scan.items())
         }
         stored, verdicts, versions = {}, {}, {}
-        with Progress("channel sums", sum(map(len, chosen.values())), log=context.log.info) as progress:
+        total, log = sum(map(len, chosen.values())), paced(context.log.info)
+        with Progress("channel sums", total, log=log) as progress:
             for key, rows in chosen.items():
                 started, known = time.monotonic(), parquet.find("channel_sums", key)
                 digests = rows["sha256"].tolist()
