@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rakuten_assets.backbones import find_backbone
-from rakuten_assets.errors import StoreError, WeightsError
+from rakuten_assets.errors import RakutenAssetsError, StoreError
 from rakuten_assets.evaluation.backbone_comparison import Candidate
 from rakuten_assets.evaluation.bootstrap import Interval
 from rakuten_assets.evaluation.held_out import GROUPED, HeldOut, held_out_of
@@ -97,5 +97,5 @@ def _how(about: Mapping[str, Any]) -> str:
 def _parameters(name: str) -> int:
     try:
         return find_backbone(name).parameters
-    except WeightsError:  # registered by a program that this one is not
+    except RakutenAssetsError:  # registered by a program that this one is not
         return 0
