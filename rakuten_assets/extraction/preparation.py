@@ -17,6 +17,7 @@ from rakuten_assets.extraction.networks.packed import pack, read_about, write_fi
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
+from rakuten_assets.extraction.quantisation import with_recorded_quantisation
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import sha256_of_json
@@ -61,7 +62,9 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
     if weights is None:
         return None
     recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing.side)
-    return fingerprint_of(spec, weights, with_recorded_kernels(choose_engine(settings), recorded))
+    choice = with_recorded_kernels(choose_engine(settings), recorded)
+    settled = with_recorded_quantisation(choice, settings, spec, weights)
+    return fingerprint_of(spec, weights, settled) if settled else None
 
 
 def _described(cache: UPath, backbone: Backbone) -> Backbone | None:

@@ -74,7 +74,7 @@ def converted_model(
         WeightsError: the weights do not fit the backbone.
         EngineError: the conversion failed.
     """
-    digest = _digest(backbone, weights, side)
+    digest = model_digest(backbone, weights, side)
     target = _file(cache, digest)
     try:
         return ConvertedModel.of(read_packed(target), digest)
@@ -111,7 +111,7 @@ def converted_model(
 def recorded_kernels(cache: UPath, backbone: Backbone, weights: WeightsSource, side: int) -> Any:
     """What `measure` gave when the model was converted: {} where nothing was measured, None where no model is kept."""
     try:
-        return read_about(_file(cache, _digest(backbone, weights, side))).get("kernels", {})
+        return read_about(_file(cache, model_digest(backbone, weights, side))).get("kernels", {})
     except (FileNotFoundError, StoreError):
         return None
 
@@ -120,7 +120,8 @@ def _file(cache: UPath, digest: str) -> UPath:
     return cache / "models" / f"{digest}.zip"
 
 
-def _digest(backbone: Backbone, weights: WeightsSource, side: int) -> str:
+def model_digest(backbone: Backbone, weights: WeightsSource, side: int) -> str:
+    """What a model is kept under."""
     key = {
         **backbone.function,
         "weights": weights.identity,
