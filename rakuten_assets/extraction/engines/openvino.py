@@ -50,7 +50,7 @@ class OpenVinoEngine:
         graph.reshape([self.batch, side, side, 3])
         # What a quantised model leaves unquantised is exact.
         hint = "f32" if precision == "int8" else precision
-        options: dict[str, Any] = {
+        options = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": hint,
             "INFERENCE_NUM_THREADS": threads,
@@ -68,7 +68,7 @@ class OpenVinoEngine:
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.callers):
             self._requests.put(compiled.create_infer_request())
-        self._description = {
+        self._description: dict[str, Any] = {
             "engine": "openvino",
             "engine_version": openvino.get_version(),
             "device": "cpu",
