@@ -118,8 +118,10 @@ class Settings(BaseSettings):
     engine: Literal["auto", "openvino", "torch"] = Field(
         "auto", description="Inference engine; `auto` is the fastest exact one for the device."
     )
-    precision: Literal["f32", "bf16", "f16"] = Field(
-        "f32", description="Arithmetic of the backbone; `bf16` and `f16` are faster and not exact."
+    precision: Literal["f32", "bf16", "f16", "int8"] = Field(
+        "f32",
+        description="Arithmetic of the backbone; `bf16`, `f16` and `int8` are faster and not exact. `int8` needs "
+        "`pip install 'rakuten_assets[int8]'` and a CPU, and is refused where the features suffer.",
     )
     numerics: Literal["native", "portable"] = Field(
         "native",

@@ -18,7 +18,8 @@ _PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
 
 
 def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str]) -> None:
-    """Refuse a run that would fail later: shards that nobody named, a storage that cannot be written, no weights.
+    """Refuse a run that would fail later: shards that nobody named, a storage that cannot be written, no weights, no
+    way to int8.
 
     Args:
         steps: keys of the run's steps: an asset's key with its parts joined by `__`.
@@ -44,6 +45,10 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
             from rakuten_assets.extraction.networks.weights import find_weights
 
             find_weights(find_backbone(name), settings.weights_of(name), settings.allow_download)
+            if settings.precision == "int8":
+                from rakuten_assets.extraction.preparation import refuse_unable_quantisation
+
+                refuse_unable_quantisation(settings, name)
 
 
 def _features(name: str) -> list[str]:

@@ -29,9 +29,10 @@ class ExtractorFingerprint:
         preprocessing: operations on the image, and the normalisation.
         numerics: the machine's part, a `NumericProfile`: kernels, instruction set, decoders. Pillow's version is among
             them, which the resize follows too (13.0 changed single grey levels of tall images).
-        precision: f32, bf16 or f16.
+        precision: f32, bf16, f16 or int8.
         engine, engine_version, device: what does the arithmetic, and on what kind of device.
         batch: images in a call where an engine's sums depend on it (torch); 0 where they do not (openvino).
+        quantised: `sha256:...` of the model in int8, which follows the images that it was calibrated on.
     """
 
     backbone: str
@@ -46,10 +47,14 @@ class ExtractorFingerprint:
     device: str
     batch: int
     recipe: int = RECIPE
+    quantised: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
+        """JSON-able. `quantised` is left out where there is none: rows of other precisions keep their digest."""
+        parts = asdict(self)
+        if not self.quantised:
+            del parts["quantised"]
+        return parts
 
     @property
     def digest(self) -> str:
@@ -93,4 +98,5 @@ def fingerprint_of(spec: ExtractorSpec, weights: WeightsSource, choice: EngineCh
         engine_version=version(choice.engine),
         device=choice.device,
         batch=choice.batch_in_fingerprint,
+        quantised=choice.quantised.identity if choice.quantised else "",
     )

@@ -29,6 +29,7 @@ from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import normalisation_note
+from rakuten_assets.extraction.quantisation import settle_quantisation
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
 from rakuten_assets.extraction.specification import ExtractorSpec
@@ -59,7 +60,8 @@ class Extractor:
 
     Opening is cheap: the engine is loaded when the first row must be computed, hence never where the store has
     them all. Only the first opening in a storage may take some seconds: seeded weights are made then, and where the
-    CPU has a choice of kernels, the model is converted and they are measured, since the fingerprint names them.
+    CPU has a choice of kernels, the model is converted and they are measured, since the fingerprint names them. In
+    int8 it takes a minute or two: the model is quantised, calibrated on the train images of the settings' catalogue.
 
     Attributes:
         fingerprint: what every row depends on besides its image.
@@ -103,7 +105,9 @@ class Extractor:
 
         Raises:
             WeightsError: the weights are missing or not what they should be.
-            EngineError: the settings ask for what this machine cannot do.
+            EngineError: the settings ask for what this machine cannot do, or the network does not keep its features
+                in int8.
+            CatalogError: a model must be quantised, and there is no catalogue to calibrate it on.
         """
         choice = choose_engine(settings)
         told = log or _to_standard_error
@@ -111,6 +115,7 @@ class Extractor:
         with shared_torch_process():
             spec, weights = prepare(settings, backbone, told)
             choice = settle_kernels(choice, spec, weights, UPath(settings.storage) / "cache", told)
+            choice = settle_quantisation(choice, settings, spec, weights, told)
         return cls(settings, spec, weights, choice, log)
 
     def __enter__(self) -> Extractor:

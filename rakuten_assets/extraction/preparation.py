@@ -17,10 +17,12 @@ from rakuten_assets.extraction.engines.kernel_measurement import with_recorded_k
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.networks.converted import recorded_kernels
 from rakuten_assets.extraction.networks.packed import pack, read_about, write_first
+from rakuten_assets.extraction.networks.quantised import require_nncf
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seeded_weights
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
 from rakuten_assets.extraction.preprocessing import DatasetNormalisation
+from rakuten_assets.extraction.quantisation import with_recorded_quantisation
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
@@ -72,7 +74,22 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
     if weights is None:
         return None
     recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing)
-    return fingerprint_of(spec, weights, with_recorded_kernels(choose_engine(settings), recorded))
+    choice = with_recorded_kernels(choose_engine(settings), recorded)
+    settled = with_recorded_quantisation(choice, settings, spec, weights)
+    return fingerprint_of(spec, weights, settled) if settled else None
+
+
+def refuse_unable_quantisation(settings: Settings, backbone: str) -> None:
+    """Refuse int8 before anything is computed, where it does not go with the other settings, or where this storage's
+    model must still be quantised and nncf is not installed.
+
+    Raises:
+        EngineError: as said.
+        WeightsError: the weights are missing or not what they should be.
+    """
+    choose_engine(settings)
+    if known_fingerprint(settings, backbone) is None:
+        require_nncf()
 
 
 def dataset_normalisation(settings: Settings) -> Normalisation:

@@ -10,7 +10,7 @@ from upath import UPath
 
 from rakuten_assets.defs.preflight import check_run
 from rakuten_assets.defs.summary import RunSummary
-from rakuten_assets.errors import ManifestError, SettingsError, StoreError, WeightsError
+from rakuten_assets.errors import EngineError, ManifestError, SettingsError, StoreError, WeightsError
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.defs.conftest import Project
 
@@ -47,6 +47,21 @@ def test_missing_weights_are_told_before_anything_is_scanned(
     with pytest.raises(WeightsError, match="are not on this machine"):
         check_run(settings, ["image_scan", "efficientnet_b0__train_features"], A_RANGE)
     check_run(settings, ["image_scan"], A_RANGE)
+
+
+def test_int8_that_cannot_be_is_told_before_anything_is_scanned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = ["image_scan", "efficientnet_lite0__train_features"]
+    settings = _settings(tmp_path, backbone="efficientnet_lite0", precision="int8")
+    with pytest.raises(EngineError, match="not for torch on cpu"):
+        check_run(settings.model_copy(update={"engine": "torch", "device": "cpu"}), steps, A_RANGE)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EngineError, match=r"pip install 'rakuten_assets\[int8\]'"):
+        check_run(settings, steps, A_RANGE)
+    check_run(settings, ["image_scan"], A_RANGE)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    check_run(settings, steps, A_RANGE)
 
 
 def test_another_number_of_shards_is_told(tmp_path: Path) -> None:

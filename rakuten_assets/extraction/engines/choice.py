@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rakuten_assets.errors import EngineError
+from rakuten_assets.extraction.networks.quantised import Quantisation
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import Settings
 
@@ -25,6 +26,7 @@ class EngineChoice:
     Attributes:
         batch: 0 where the engine may choose, because no row depends on it.
         kernels: OpenVINO's convolutions, as measured when the model was converted; "": as the registry says.
+        quantised: the model in int8; None in other precisions, and before it is settled.
     """
 
     engine: Literal["openvino", "torch"]
@@ -34,6 +36,7 @@ class EngineChoice:
     batch: int
     numerics: Literal["native", "portable"] = "native"
     kernels: Kernels = ""
+    quantised: Quantisation | None = None
 
     @property
     def batch_in_fingerprint(self) -> int:
@@ -48,7 +51,7 @@ def choose_engine(settings: Settings) -> EngineChoice:
         EngineError: the settings ask for what this machine cannot do.
     """
     device = settings.device
-    if device == "auto" and settings.numerics == "portable":
+    if device == "auto" and (settings.numerics == "portable" or settings.precision == "int8"):
         device = "cpu"
     if device == "auto":
         wants_cuda = settings.engine != "openvino" and has_cuda_device() and torch_has_cuda()
@@ -56,6 +59,11 @@ def choose_engine(settings: Settings) -> EngineChoice:
     engine = settings.engine
     if engine == "auto":
         engine = "torch" if device == "cuda" else "openvino"
+    if settings.precision == "int8" and (engine, device) != ("openvino", "cpu"):
+        raise EngineError(
+            f"RAKUTEN_PRECISION=int8 is for the openvino engine on the CPU, not for {engine} on {device}; set "
+            "RAKUTEN_ENGINE=openvino and RAKUTEN_DEVICE=cpu, or another RAKUTEN_PRECISION"
+        )
     if device == "cuda":
         _refuse_missing_cuda(engine)
     if settings.numerics == "portable" and (engine, settings.precision) != ("openvino", "f32"):

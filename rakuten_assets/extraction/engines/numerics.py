@@ -28,6 +28,8 @@ _PORTABLE = "AVX2"
 _CLASSES = ("avx2", "avx512", "avx512+amx")
 _CAPPED = {"AVX2": "avx2", "AVX2_VNNI": "avx2", "AVX512_CORE": "avx512", "AVX512_CORE_VNNI": "avx512",
            "AVX512_CORE_BF16": "avx512", "AVX512_CORE_FP16": "avx512"}  # fmt: skip
+_VNNI = {"avx2": "avx_vnni", "avx512": "avx512_vnni"}
+_WITHOUT_VNNI = ("AVX2", "AVX512_CORE")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class NumericProfile:
 
     Attributes:
         kernels: `blocked` or `default` convolutions of OpenVINO; `torch` where torch computes.
-        instruction_set: the widest one in use, `avx2`, `avx512`, `avx512+amx` or another; `cuda` on a GPU.
+        instruction_set: the widest one in use, `avx2`, `avx512`, `avx512+amx` or another; in int8 `avx2+vnni` and
+            `avx512+vnni` too; `cuda` on a GPU.
         decoders: the versions of what decodes: simplejpeg with its own libjpeg-turbo, Pillow with its libraries.
     """
 
@@ -63,10 +66,10 @@ def numeric_profile(backbone: Backbone, choice: EngineChoice) -> NumericProfile:
 def blocked_kernels_exist(choice: EngineChoice) -> bool:
     """Whether OpenVINO can be asked for its convolutions on blocked channels.
 
-    They exist for AVX-512. Without it they are faster for some networks and slower for others; where there is AMX, only
-    the others use its tiles.
+    They exist for AVX-512, and not in int8. Without it they are faster for some networks and slower for others; where
+    there is AMX, only the others use its tiles.
     """
-    native = choice.engine == "openvino" and choice.numerics == "native"
+    native = choice.engine == "openvino" and choice.numerics == "native" and choice.precision != "int8"
     return native and instruction_set(choice) == "avx512"
 
 
@@ -78,6 +81,14 @@ def uses_blocked_kernels(backbone: Backbone, choice: EngineChoice) -> bool:
 
 def instruction_set(choice: EngineChoice) -> str:
     """The widest instruction set that the choice's kernels may use here."""
+    used = _floating_point_set(choice)
+    cap = os.environ.get(CAP, "").upper()
+    # Only products of bytes are added up otherwise with VNNI. AMX brings its own.
+    vnni = _VNNI.get(used) in cpu_features() and cap not in _WITHOUT_VNNI
+    return f"{used}+vnni" if choice.precision == "int8" and vnni else used
+
+
+def _floating_point_set(choice: EngineChoice) -> str:
     own = _own_instruction_set(cpu_features())
     if choice.numerics == "portable":
         return "avx2"

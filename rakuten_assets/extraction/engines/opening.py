@@ -14,6 +14,7 @@ from rakuten_assets.extraction.engines.interface import Engine
 from rakuten_assets.extraction.engines.kernel_measurement import measured_kernels, with_recorded_kernels
 from rakuten_assets.extraction.engines.numerics import blocked_kernels_exist
 from rakuten_assets.extraction.networks.converted import ConvertedModel, converted_model, recorded_kernels
+from rakuten_assets.extraction.networks.quantised import read_quantised
 from rakuten_assets.extraction.networks.seeded import weights_on_disk
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.specification import ExtractorSpec
@@ -54,12 +55,17 @@ def open_engine(
 
     Raises:
         EngineError: the engine or the precision cannot run here.
+        StoreError: a quantised model is damaged or gone.
         WeightsError: the weights do not fit the backbone.
     """
     with _load_errors_told(choice):
         if choice.engine == "openvino":
             from rakuten_assets.extraction.engines.openvino import OpenVinoEngine
 
+            if choice.precision == "int8":
+                if choice.quantised is None:
+                    raise EngineError("no quantised model is settled; open the extractor by `Extractor.open`")
+                return OpenVinoEngine(spec, read_quantised(cache, choice.quantised), choice)
             model = _model(choice, spec, weights, cache, log)
             return OpenVinoEngine(spec, model, with_recorded_kernels(choice, model.about.get("kernels")))
         from rakuten_assets.extraction.engines.torch import TorchEngine

@@ -75,7 +75,7 @@ def converted_model(
         WeightsError: the weights do not fit the backbone.
         EngineError: the conversion failed.
     """
-    digest = _digest(backbone, weights, preprocessing)
+    digest = model_digest(backbone, weights, preprocessing)
     target = _file(cache, digest)
     try:
         return ConvertedModel.of(read_packed(target), digest)
@@ -115,7 +115,7 @@ def recorded_kernels(
 ) -> Any:
     """What `measure` gave when the model was converted: {} where nothing was measured, None where no model is kept."""
     try:
-        return read_about(_file(cache, _digest(backbone, weights, preprocessing))).get("kernels", {})
+        return read_about(_file(cache, model_digest(backbone, weights, preprocessing))).get("kernels", {})
     except (FileNotFoundError, StoreError):
         return None
 
@@ -124,7 +124,8 @@ def _file(cache: UPath, digest: str) -> UPath:
     return cache / "models" / f"{digest}.zip"
 
 
-def _digest(backbone: Backbone, weights: WeightsSource, preprocessing: Preprocessing) -> str:
+def model_digest(backbone: Backbone, weights: WeightsSource, preprocessing: Preprocessing) -> str:
+    """What a model is kept under."""
     key = {
         **backbone.function,
         "weights": weights.identity,

@@ -1,11 +1,12 @@
-"""OpenVINO without its telemetry: the one place that imports it.
+"""OpenVINO and nncf without their telemetry: the one place that imports them.
 
-Importing openvino reports to its makers unless a file in the user's home says no. Here it reports only where the
+Importing either reports to their makers unless a file in the user's home says no. Here it reports only where the
 user has said yes (`opt_in_out --opt_in` writes that file).
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,24 @@ _REPORTER = "openvino_telemetry"
 
 def import_openvino() -> Any:
     """The `openvino` module. Its telemetry package is hidden while it is imported; openvino then works without."""
-    if "openvino" not in sys.modules and not _user_opted_in() and _REPORTER not in sys.modules:
+    return _imported("openvino")
+
+
+def import_nncf() -> Any:
+    """The `nncf` module, in the same way. It brings torch: for the child process alone."""
+    import_openvino()
+    return _imported("nncf")
+
+
+def _imported(name: str) -> Any:
+    if name not in sys.modules and not _user_opted_in() and _REPORTER not in sys.modules:
         # The documented way to make an import fail.
         sys.modules[_REPORTER] = None  # type: ignore[assignment]
         try:
-            import openvino
+            return importlib.import_module(name)
         finally:
             del sys.modules[_REPORTER]
-        return openvino
-    import openvino
-
-    return openvino
+    return importlib.import_module(name)
 
 
 def _user_opted_in() -> bool:

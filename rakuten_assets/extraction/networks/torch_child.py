@@ -3,6 +3,7 @@
 Its actions:
 
 - `convert`: build the backbone in torch, convert it to OpenVINO, write it to the folder that the request names
+- `quantise`: make an int8 model of a converted one
 - `seed`: make seeded weights
 - `describe`: complete a backbone by what only its library knows
 - `download`: let torchvision or Hugging Face fetch published weights, each with its own check
@@ -23,6 +24,7 @@ from typing import IO, Any
 
 from rakuten_assets.backbones import Backbone, Normalisation, PerImageNormalisation, Release
 from rakuten_assets.errors import RakutenAssetsError, WeightsError
+from rakuten_assets.extraction.networks.quantisation import quantise
 from rakuten_assets.extraction.networks.telemetry import import_openvino
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import normalisation_from_dict
@@ -160,7 +162,13 @@ def _versions(spec: Backbone) -> dict[str, str]:
     return {name: version(name) for name in spec.distributions}
 
 
-_ACTIONS = {"convert": convert, "seed": seed, "describe": describe, "download": download}
+_ACTIONS = {
+    "convert": convert,
+    "quantise": quantise,
+    "seed": seed,
+    "describe": describe,
+    "download": download,
+}
 
 
 def serve(requests: IO[str], answers: IO[str]) -> None:

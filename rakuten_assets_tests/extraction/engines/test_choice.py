@@ -33,6 +33,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         (True, True, {"engine": "openvino"}, "openvino", "cpu"),
         (True, True, {"device": "cuda"}, "torch", "cuda"),
         (False, False, {"engine": "torch"}, "torch", "cpu"),
+        (True, True, {"precision": "int8"}, "openvino", "cpu"),
     ],
 )
 def test_auto_is_the_fastest_exact_engine_of_the_machine(
@@ -49,6 +50,20 @@ def test_auto_is_the_fastest_exact_engine_of_the_machine(
         (False, True, {"device": "cuda"}, "finds no device"),
         (True, False, {"device": "cuda"}, "built without CUDA"),
         (True, True, {"device": "cuda", "engine": "openvino"}, "runs on the CPU"),
+        (
+            True,
+            True,
+            {"precision": "int8", "device": "cuda"},
+            "not for torch on cuda; set RAKUTEN_ENGINE=openvino",
+        ),
+        (
+            False,
+            False,
+            {"precision": "int8", "device": "cuda"},
+            "RAKUTEN_PRECISION=int8 is for the openvino engine",
+        ),
+        (False, True, {"precision": "int8", "engine": "torch"}, "not for torch on cpu"),
+        (False, True, {"precision": "int8", "numerics": "portable"}, "not for openvino in int8"),
     ],
 )
 def test_what_cannot_run_here_is_refused_with_the_reason(

@@ -1,5 +1,6 @@
 """The machine's part of a fingerprint: told apart by kind of CPU, and the same everywhere where it is portable."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -54,6 +55,30 @@ def test_kinds_of_machines_are_told_apart(
     profile = numeric_profile(B0, NATIVE)
     assert (profile.kernels, profile.instruction_set) == (kernels, used)
     assert profile.decoders.keys() == {"simplejpeg", "pillow"}
+
+
+@pytest.mark.parametrize(
+    ("features", "cap", "used"),
+    [
+        (AVX2, "", "avx2"),
+        ([*AVX2, "avx_vnni"], "", "avx2+vnni"),
+        ([*AVX2, "avx_vnni"], "AVX2", "avx2"),
+        (AVX512, "", "avx512"),
+        ([*AVX512, "avx512_vnni"], "", "avx512+vnni"),
+        ([*AVX512, "avx512_vnni"], "AVX512_CORE", "avx512"),
+        ([*AVX512, "avx512_vnni"], "AVX512_CORE_VNNI", "avx512+vnni"),
+        ([*AVX512, "avx512_vnni"], "AVX2", "avx2"),
+        ([*AMX, "avx512_vnni"], "", "avx512+amx"),
+        (["asimd"], "", "asimd"),
+    ],
+)
+def test_products_of_bytes_tell_more_kinds_of_machines_apart(
+    features: list[str], cap: str, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, features, cap)
+    profile = numeric_profile(B0, dataclasses.replace(NATIVE, precision="int8"))
+    assert (profile.kernels, profile.instruction_set) == ("default", used)
+    assert "vnni" not in numeric_profile(B0, NATIVE).instruction_set
 
 
 def test_portable_is_one_profile_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
