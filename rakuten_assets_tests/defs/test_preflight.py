@@ -94,7 +94,7 @@ def test_a_run_is_told_in_five_lines(project: Project) -> None:
     strict = Project(project.catalog, project.storage, project.instance, blank_warn=0.0, unreadable_warn=0.0)
     lines = _lines(strict, strict.run_all())
     assert len(lines) == 5
-    assert lines[0].startswith("done: 29 assets in 1 min 15 s; 101 images scanned, ")
+    assert lines[0].startswith("done: 33 assets in 1 min 15 s; 101 images scanned, ")
     assert lines[1].startswith("rows: 81 train (")
     assert "20 test (" in lines[1]
     assert lines[2].startswith("warnings: ")

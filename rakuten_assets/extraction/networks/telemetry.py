@@ -6,8 +6,9 @@ user has said yes (`opt_in_out --opt_in` writes that file).
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,30 @@ _REPORTER = "openvino_telemetry"
 
 def import_openvino() -> Any:
     """The `openvino` module. Its telemetry package is hidden while it is imported; openvino then works without."""
-    return _imported("openvino")
+    with _reporter_hidden("openvino"):
+        import openvino
+    return openvino
 
 
 def import_nncf() -> Any:
     """The `nncf` module, in the same way. It brings torch: for the child process alone."""
     import_openvino()
-    return _imported("nncf")
+    with _reporter_hidden("nncf"):
+        import nncf
+    return nncf
 
 
-def _imported(name: str) -> Any:
-    if name not in sys.modules and not _user_opted_in() and _REPORTER not in sys.modules:
-        # The documented way to make an import fail.
-        sys.modules[_REPORTER] = None  # type: ignore[assignment]
-        try:
-            return importlib.import_module(name)
-        finally:
-            del sys.modules[_REPORTER]
-    return importlib.import_module(name)
+@contextlib.contextmanager
+def _reporter_hidden(importer: str) -> Iterator[None]:
+    if importer in sys.modules or _REPORTER in sys.modules or _user_opted_in():
+        yield
+        return
+    # The documented way to make an import fail.
+    sys.modules[_REPORTER] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[_REPORTER]
 
 
 def _user_opted_in() -> bool:
