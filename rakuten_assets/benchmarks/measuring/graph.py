@@ -21,8 +21,9 @@ from rakuten_assets.dataset.sharding import shard_keys
 BARE = ("-m", "rakuten_assets.benchmarks.programs.bare")
 """The command that does the graph's work by the lower floor alone."""
 
-PIPELINE = "not group:evaluation"
-"""Everything from the files to the published outputs. What is fitted on them has benchmarks of its own."""
+PIPELINE = "not group:evaluation and not group:augmentation"
+"""Everything from the files to the published outputs. What is fitted on them has benchmarks of its own; no output needs
+the statistics for training."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
