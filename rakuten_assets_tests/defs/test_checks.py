@@ -12,7 +12,7 @@ from rakuten_assets_tests.defs.conftest import Project, failure_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
-BY_SHARD = {"image_scan", "efficientnet_b0/train_features", "efficientnet_b0/test_features"}
+BY_SHARD = {"image_scan", "channel_sums", "efficientnet_b0/train_features", "efficientnet_b0/test_features"}
 KEYS = ["00", "01", "02"]
 
 
