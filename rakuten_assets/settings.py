@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     def _web_address(cls, value: Any) -> Any:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and not _is_web_address(text):
-            raise ValueError("not a web address; allowed: http://... or https://...")
+            raise ValueError("not a web address; allowed: http://... or https://..., without a user's name")
         return value.rstrip("/") if isinstance(value, str) else value
 
     @field_validator("data_dir", "storage", mode="before")
@@ -359,8 +359,13 @@ def _env_folders() -> tuple[Path, ...]:
 def _is_web_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)
-    except ValueError:  # such as a bracket that does not end
+        whole = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
+        return whole and "@" not in parts.netloc and not re.search(r"\s", text)
+    except ValueError:  # such as a bracket that does not end, or a port of letters
         return False
 
 
@@ -385,6 +390,11 @@ def _weights_by_backbone(weights: str) -> dict[str, str]:
             )
         found[name] = value
     return found
+
+
+def shown_value(name: str, value: Any) -> str:
+    """A field's value for a message."""
+    return "..." if name in _SECRETS else repr(value)
 
 
 def variable_names() -> list[str]:
@@ -415,7 +425,7 @@ def _explain(error: ValidationError) -> str:
         # A location is tried as several types: the first problem holds the value, the last says most.
         value = given.setdefault(name, problem["input"])
         field = Settings.model_fields.get(name)
-        shown = "..." if name in _SECRETS else repr(value)
+        shown = shown_value(name, value)
         about = f" ({field.description})" if field is not None and field.description else ""
         lines[name] = f"{PREFIX}{name.upper()}={shown} is not allowed: {problem['msg']}{about}"
     return "\n".join(lines.values())

@@ -113,10 +113,10 @@ def test_a_setting_splits_a_backfill_of_shards_into_runs() -> None:
 
 @pytest.mark.parametrize("normalisation", ["weights", "dataset"])
 def test_features_wait_for_the_statistics_that_they_are_normalised_by(normalisation: str) -> None:
-    defs = build_defs(Settings(normalisation=normalisation, backbone=("resnet18",)))
-    graph = defs.resolve_asset_graph()
-    for split in ("train", "test"):
-        parents = graph.get(dg.AssetKey(["resnet18", f"{split}_features"])).parent_keys
+    settings = Settings(normalisation=normalisation, backbone=("resnet18",), finetune=("resnet18",))
+    graph = build_defs(settings).resolve_asset_graph()
+    for name in ("train_features", "test_features", "fine_tuned_weights"):
+        parents = graph.get(dg.AssetKey(["resnet18", name])).parent_keys
         assert (dg.AssetKey("dataset_statistics") in parents) == (normalisation == "dataset")
 
 

@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,22 +80,24 @@ def tell_news(instance: dg.DagsterInstance, seen: Seen, interface: str, post: Ca
         DeliveryError: the message was not taken; `seen` is as it was.
     """
     if seen.run is None or seen.check is None:
-        seen.run = _last_place(instance, dg.DagsterEventType.RUN_FAILURE)
-        seen.check = _last_place(instance, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        last = _run_failures(instance, None, 1, ascending=False)
+        seen.run = last[0].storage_id if last else 0
+        seen.check = instance.event_log_storage.get_maximum_record_id() or 0
         return 0
-    runs = _events(instance, dg.DagsterEventType.RUN_FAILURE, seen.run)
-    checks = _events(instance, dg.DagsterEventType.ASSET_CHECK_EVALUATION, seen.check)
+    runs = _failed_runs(instance, seen.run)
+    checks = _evaluations(instance, seen.check)
     told = dict(seen.told)
-    lines = [_failed_run(instance, record, interface) for record in runs]
-    lines += _changed_checks(checks, told, interface)
-    if lines:
-        left_out = len(lines) - _MOST_LINES
-        more = [f"and {left_out} more: {interface}/runs"] if left_out > 0 else []
-        post("\n".join([*lines[:_MOST_LINES], *more]))
+    changed = list(_changed_checks(checks.values(), told, interface))
+    news = len(runs) + len(changed)
+    if news:
+        lines = [_failed_run(instance, record, interface) for record in runs[:_MOST_LINES]]
+        lines += changed[: _MOST_LINES - len(lines)]
+        more = [f"and {news - len(lines)} more: {interface}/runs"] if news > len(lines) else []
+        post("\n".join([*lines, *more]))
     seen.run = runs[-1].storage_id if runs else seen.run
-    seen.check = checks[-1].storage_id if checks else seen.check
+    seen.check = max(checks, default=seen.check)
     seen.told = told
-    return len(lines)
+    return news
 
 
 def _failed_run(instance: dg.DagsterInstance, record: Any, interface: str) -> str:
@@ -125,10 +127,10 @@ def _reason(instance: dg.DagsterInstance, record: Any) -> str:
     return _shortened((event.message if event is not None else "") or "no reason is recorded")
 
 
-def _changed_checks(records: list[Any], told: dict[str, str], interface: str) -> Iterator[str]:
+def _changed_checks(events: Iterable[Any], told: dict[str, str], interface: str) -> Iterator[str]:
     """A line for each check whose outcome is another one than was told; `told` follows."""
-    for record in records:
-        evaluation = record.event_log_entry.dagster_event.event_specific_data
+    for event in events:
+        evaluation = event.dagster_event.event_specific_data
         outcome = _WELL
         if not evaluation.passed:
             outcome = "warned" if evaluation.severity == dg.AssetCheckSeverity.WARN else "failed"
@@ -147,22 +149,25 @@ def _changed_checks(records: list[Any], told: dict[str, str], interface: str) ->
             yield f"Check {outcome}: {about}: {_shortened(evaluation.description or 'no reason is given')} {link}"
 
 
-def _events(instance: dg.DagsterInstance, kind: dg.DagsterEventType, after: int) -> list[Any]:
-    return _records(instance, dg.EventRecordsFilter(kind, after_cursor=after), _AT_ONCE, ascending=True)
+def _failed_runs(instance: dg.DagsterInstance, after: int) -> Sequence[Any]:
+    return _run_failures(instance, after, _AT_ONCE, ascending=True)
 
 
-def _last_place(instance: dg.DagsterInstance, kind: dg.DagsterEventType) -> int:
-    last = _records(instance, dg.EventRecordsFilter(kind), 1, ascending=False)
-    return int(last[0].storage_id) if last else 0
+def _run_failures(
+    instance: dg.DagsterInstance, after: int | None, limit: int, ascending: bool
+) -> Sequence[Any]:
+    wanted = dg.RunStatusChangeRecordsFilter(dg.DagsterEventType.RUN_FAILURE, after_storage_id=after)
+    return instance.fetch_run_status_changes(wanted, limit=limit, ascending=ascending).records
 
 
-def _records(
-    instance: dg.DagsterInstance, wanted: dg.EventRecordsFilter, limit: int, ascending: bool
-) -> list[Any]:
-    # Dagster announces that this goes in 2.0; for the outcomes of checks it has nothing else yet.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return list(instance.get_event_records(wanted, limit=limit, ascending=ascending))
+def _evaluations(instance: dg.DagsterInstance, after: int) -> Mapping[int, Any]:
+    """Events of checks by their place in the log, the oldest first.
+
+    Of the storage: the instance's own way, `get_event_records`, is refused by the SQLite that Dagster comes with.
+    """
+    return instance.event_log_storage.get_logs_for_all_runs_by_log_id(
+        after_cursor=after, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=_AT_ONCE
+    )
 
 
 def _shortened(text: str) -> str:

@@ -19,7 +19,7 @@ _PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
 
 def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str]) -> None:
     """Refuse a run that would fail later: shards that nobody named, a storage that cannot be written, no weights, no
-    way to int8.
+    way to int8, no statistics to normalise by.
 
     Args:
         steps: keys of the run's steps: an asset's key with its parts joined by `__`.
@@ -39,6 +39,11 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
             f"--partition-range {keys[0]}...{keys[-1]}"
         )
     claimed(Storage(settings.storage, settings.shards))
+    extracts = any(step in steps for step in chain(*features.values()))
+    if extracts and settings.normalisation == "dataset" and "dataset_statistics" not in steps:
+        from rakuten_assets.extraction.preparation import dataset_normalisation
+
+        dataset_normalisation(settings)
     for name, made in features.items():
         if any(step in steps for step in made):
             # It reads the file's digest; it loads no library.

@@ -13,7 +13,7 @@ from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.extraction.extractors import Extractors
-from rakuten_assets.settings import Settings
+from rakuten_assets.settings import Settings, shown_value
 from rakuten_assets.storage import Storage, claimed
 from rakuten_assets.variables import PREFIX
 
@@ -74,8 +74,8 @@ def settings_resource(settings: Settings) -> dg.ConfigurableResource[Settings]:
         if fixed:
             raise SettingsError(
                 "; ".join(
-                    f"{name}={getattr(self, name)!r} cannot be chosen at launch: it is part of what the graph is. Set "
-                    f"{PREFIX}{name.upper()} where the code location starts, and reload it"
+                    f"{name}={shown_value(name, getattr(self, name))} cannot be chosen at launch: it is part of what "
+                    f"the graph is. Set {PREFIX}{name.upper()} where the code location starts, and reload it"
                     for name in fixed
                 )
             )

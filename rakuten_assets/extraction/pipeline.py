@@ -25,7 +25,7 @@ from rakuten_assets.extraction.engines import open_engine as load_engine
 from rakuten_assets.extraction.fingerprint import ExtractorFingerprint, fingerprint_of
 from rakuten_assets.extraction.images import ImageReader
 from rakuten_assets.extraction.networks.torch_process import shared_torch_process
-from rakuten_assets.extraction.networks.weights import WeightsSource
+from rakuten_assets.extraction.networks.weights import FINE_TUNED, WeightsSource
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.extraction.preprocessing import normalisation_note
@@ -86,7 +86,9 @@ class Extractor:
         self._cache = UPath(settings.storage) / "cache"
         self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, choice)
         self.feature_dim: int = spec.backbone.feature_dim
-        self._note = normalisation_note(spec.backbone, spec.preprocessing)
+        # What a fine-tuned file was trained with is not known here.
+        fine_tuned = weights.identity.startswith(FINE_TUNED)
+        self._note = "" if fine_tuned else normalisation_note(spec.backbone, spec.preprocessing)
         if self._note:
             self._log(self._note)
         self._reader = ImageReader(settings.limits, spec.preprocessing)
@@ -253,7 +255,10 @@ class Extractor:
         speed = Speed(self._computed, self._computing, self._choice.threads, device)
         about = self._store.about()
         if speed.replaces(speed_of(about)):
-            self._store.write_about({**about, "speed": speed.as_dict()})
+            try:
+                self._store.write_about({**about, "speed": speed.as_dict()})
+            except OSError as error:  # All rows are stored: a figure beside them is no reason to fail.
+                self._log(f"the speed was not recorded: {error}")
 
     def _reuse(
         self, plan: ExtractionPlan, rows_of_key: list[NDArray[np.int64]], out: NDArray[np.float32]

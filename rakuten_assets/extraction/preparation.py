@@ -22,7 +22,7 @@ from rakuten_assets.extraction.networks.seeded import make_seeded_weights, seede
 from rakuten_assets.extraction.networks.torch_process import run_in_torch_process
 from rakuten_assets.extraction.networks.weights import WeightsSource, find_weights
 from rakuten_assets.extraction.preprocessing import DatasetNormalisation
-from rakuten_assets.extraction.quantisation import with_recorded_quantisation
+from rakuten_assets.extraction.quantisation import settle_quantisation, with_recorded_quantisation
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_spec
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
@@ -60,6 +60,17 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
     Raises:
         WeightsError: the weights are missing or not what they should be.
     """
+    if (known := _known(settings, backbone)) is None:
+        return None
+    spec, weights = known
+    recorded = recorded_kernels(UPath(settings.storage) / "cache", spec.backbone, weights, spec.preprocessing)
+    choice = with_recorded_kernels(choose_engine(settings), recorded)
+    settled = with_recorded_quantisation(choice, settings, spec, weights)
+    return fingerprint_of(spec, weights, settled) if settled else None
+
+
+def _known(settings: Settings, backbone: str) -> tuple[ExtractorSpec, WeightsSource] | None:
+    """As `prepare`, computing nothing: None if this storage has not seen the extractor yet."""
     cache = UPath(settings.storage) / "cache"
     spec = extractor_spec(settings, backbone, lambda one: _described(cache, one) or one)
     if not spec.backbone.feature_dim:
@@ -71,25 +82,22 @@ def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint
             return None
     weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
     weights = weights or seeded_weights(cache / "weights", spec.backbone)
-    if weights is None:
-        return None
-    recorded = recorded_kernels(cache, spec.backbone, weights, spec.preprocessing)
-    choice = with_recorded_kernels(choose_engine(settings), recorded)
-    settled = with_recorded_quantisation(choice, settings, spec, weights)
-    return fingerprint_of(spec, weights, settled) if settled else None
+    return None if weights is None else (spec, weights)
 
 
 def refuse_unable_quantisation(settings: Settings, backbone: str) -> None:
-    """Refuse int8 before anything is computed, where it does not go with the other settings, or where this storage's
-    model must still be quantised and nncf is not installed.
+    """Refuse int8 before anything is computed: where it does not go with the other settings, where this storage's
+    model was refused, and where it must still be quantised and nncf is not installed.
 
     Raises:
         EngineError: as said.
         WeightsError: the weights are missing or not what they should be.
     """
-    choose_engine(settings)
-    if known_fingerprint(settings, backbone) is None:
+    choice, known = choose_engine(settings), _known(settings, backbone)
+    if known is None or with_recorded_quantisation(choice, settings, *known) is None:
         require_nncf()
+    else:
+        settle_quantisation(choice, settings, *known, log=lambda message: None)
 
 
 def dataset_normalisation(settings: Settings) -> Normalisation:

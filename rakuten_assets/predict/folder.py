@@ -146,7 +146,8 @@ def _refuse_other_features(head: Head, digest: str, settings: Settings, extracto
         raise StoreError(
             f"the stored head of {extractor} was trained on features of another extractor than these settings give on "
             f"this machine (weights {settings.weights_of(extractor)!r}, preprocessing {settings.preprocessing!r}, "
-            f"precision {settings.precision!r}): set the RAKUTEN_ variables of the run that trained it, or train it "
+            f"normalisation {settings.normalisation!r}, crop {settings.crop!r}, precision {settings.precision!r}): "
+            "set the RAKUTEN_ variables of the run that trained it, or train it "
             f"again: {_training(settings, extractor)}"
         )
 

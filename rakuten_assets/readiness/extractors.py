@@ -63,7 +63,7 @@ def _candidate(stored: Stored, family: str, configured: Collection[str]) -> Cand
     about = stored.document(f"{family}/metadata")
     name, dimension = str(about["model"]), int(about["feature_dim"])
     speed = recorded_speed(stored.storage.root, str(about["fingerprint"]))
-    score, held_out = _score(stored, family)
+    score, held_out = _score(stored, family, str(about["fingerprint"]))
     return Candidate(
         name=name,
         seeded=about["weights_sha256"] is None,
@@ -80,8 +80,11 @@ def _candidate(stored: Stored, family: str, configured: Collection[str]) -> Cand
     )
 
 
-def _score(stored: Stored, family: str) -> tuple[Interval | None, HeldOut | None]:
+def _score(stored: Stored, family: str, fingerprint: str) -> tuple[Interval | None, HeldOut | None]:
+    """The score of a head on the features that are stored; none where the features were made anew since."""
     try:
+        if stored.document(f"{family}/head")["fingerprint"] != fingerprint:
+            return None, None
         report = stored.document(f"{family}/validation_report")
         held_out = held_out_of(stored.table(f"{family}/held_out_predictions"), GROUPED)
     except NotStoredError:

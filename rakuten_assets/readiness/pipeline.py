@@ -116,7 +116,11 @@ def _drawn(width: int, height: int) -> Pixels:
     y, x = np.mgrid[:height, :width]
     noise = np.random.default_rng(0).integers(0, 64, (height, width))
     planes = [(x * 255 // width), (y * 255 // height), ((x // 7 + y // 5) % 2 * 190 + noise)]
-    return np.ascontiguousarray(np.stack(planes, axis=2).astype(np.uint8))
+    picture = np.stack(planes, axis=2).astype(np.uint8)
+    # In a white frame, which a crop of the border takes away.
+    picture[: height // 8], picture[:, : width // 9] = 255, 255
+    picture[-(height // 12) :], picture[:, -(width // 7) :] = 255, 255
+    return np.ascontiguousarray(picture)
 
 
 def _by_pillow(picture: Pixels, chosen: Preprocessing) -> Pixels:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -43,6 +44,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.status == 200:
             self.server.messages.append(body["text"])
         self.send_response(self.server.status)
+        if self.server.status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -60,8 +67,9 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """With SQLite on disk, as Dagster is out of the box: it keeps a file a run."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         yield instance
 
 
@@ -171,14 +179,15 @@ def test_shards_are_told_apart(instance: dg.DagsterInstance, receiver: Receiver)
     assert message.startswith("Well again: scan, shard 00")
 
 
+@pytest.mark.parametrize("status", [500, 403, 302])
 def test_what_the_webhook_does_not_take_is_posted_again(
-    instance: dg.DagsterInstance, receiver: Receiver
+    instance: dg.DagsterInstance, receiver: Receiver, status: int
 ) -> None:
     seen = begun(instance)
     run(instance, "failed")
-    receiver.status = 500
+    receiver.status = status
     with pytest.raises(
-        DeliveryError, match=r"the webhook at 127\.0\.0\.1 did not take a message: it answered 500"
+        DeliveryError, match=rf"the webhook at 127\.0\.0\.1 did not take a message: it answered {status}"
     ):
         looks(instance, receiver, seen)
     receiver.status = 200
@@ -232,6 +241,8 @@ def test_an_address_that_does_not_answer_is_told_without_its_secret(address: str
         "https://",
         "ftp://x/secret",
         "http://[::1/secret",
+        "https://user:secret@x/",
+        "https://x:secret/",
         "http:// x/secret",
     ],
 )

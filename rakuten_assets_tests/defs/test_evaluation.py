@@ -230,6 +230,15 @@ def test_a_backbone_that_is_no_longer_configured_stays_in_the_comparison(done: P
     assert "resnet18" in str(shown["left out"].value)
 
 
+def test_a_score_of_other_features_is_none(done: Project) -> None:
+    stored = Stored(Storage(UPath(done.storage), done.settings.shards))
+    assert stored_extractors(stored, [FAMILY]).candidates[0].score is not None
+    key = (f"{FAMILY}/head", str(stored.file(f"{FAMILY}/head", ".json")))
+    stored._read[key] = {**stored.document(key[0]), "fingerprint": "0" * 64}
+    (one,) = stored_extractors(stored, [FAMILY]).candidates
+    assert (one.score, one.held_out) == (None, None)
+
+
 def test_features_of_other_images_are_left_out_of_the_comparison(done: Project) -> None:
     """A backbone that was configured for another catalogue cannot be compared."""
     stored = Stored(Storage(UPath(done.storage), done.settings.shards))

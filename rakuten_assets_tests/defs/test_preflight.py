@@ -11,6 +11,9 @@ from upath import UPath
 from rakuten_assets.defs.preflight import check_run
 from rakuten_assets.defs.summary import RunSummary
 from rakuten_assets.errors import EngineError, ManifestError, SettingsError, StoreError, WeightsError
+from rakuten_assets.extraction.networks.packed import pack, write_first
+from rakuten_assets.extraction.networks.quantised import quantisation_request, quantised_file
+from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.defs.conftest import Project
 
@@ -62,6 +65,26 @@ def test_int8_that_cannot_be_is_told_before_anything_is_scanned(
     check_run(settings, ["image_scan"], A_RANGE)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     check_run(settings, steps, A_RANGE)
+
+
+def test_int8_that_was_refused_in_this_storage_is_told_before_anything_is_scanned(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, backbone="efficientnet_lite0", precision="int8")
+    spec, weights = prepare(settings, "", print)
+    request = quantisation_request(spec, weights, "synthetic")
+    fidelity = {"mean_cosine": 0.872, "least_cosine": 0.531, "relative_error": 0.7}
+    refused = pack({"model.xml": b"", "model.bin": b""}, {"request": request, "fidelity": fidelity})
+    write_first(quantised_file(UPath(settings.storage) / "cache", request), refused)
+    with pytest.raises(EngineError, match=r"does not keep its features in int8 \(.* 0\.872"):
+        check_run(settings, ["image_scan", "efficientnet_lite0__train_features"], A_RANGE)
+
+
+def test_missing_statistics_are_told_before_anything_is_scanned(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, normalisation="dataset")
+    steps = ["image_scan", "efficientnet_b0__train_features"]
+    with pytest.raises(StoreError, match=r"needs the asset dataset_statistics, and .* does not have it"):
+        check_run(settings, steps, A_RANGE)
+    check_run(settings, [*steps, "dataset_statistics"], A_RANGE)
+    check_run(settings, ["image_scan"], A_RANGE)
 
 
 def test_another_number_of_shards_is_told(tmp_path: Path) -> None:

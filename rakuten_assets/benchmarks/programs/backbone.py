@@ -37,6 +37,8 @@ def main() -> None:
         threads=request["workers"],
         engine=request["engine"],
         precision=request["precision"],
+        normalisation="weights",
+        crop="none",
     )
     answer = _convert(settings) if request["what"] == "convert" else _costs(settings, request["images"])
     json.dump(answer, answers)

@@ -37,6 +37,8 @@ def main() -> None:
         threads=request["workers"],
         engine=request["engine"],
         precision=request["precision"],
+        normalisation="weights",
+        crop="none",
     )
     answers, sys.stdout = sys.stdout, sys.stderr
     files = [Path(file) for file in request["files"]]

@@ -24,7 +24,7 @@ def build_comparison(settings: Settings) -> dg.AssetsDefinition:
     keys += [
         dg.AssetKey([family, name])
         for family in evaluated
-        for name in ("held_out_predictions", "validation_report")
+        for name in ("held_out_predictions", "validation_report", "head")
     ]
 
     @stage_asset("evaluation", "json", {"json"}, {}, deps=keys)

@@ -1,6 +1,7 @@
 """One backbone's fine-tuned weights."""
 
 import time
+from collections.abc import Sequence
 
 import dagster as dg
 import numpy as np
@@ -23,8 +24,12 @@ from rakuten_assets.storage import Storage
 # Modules of fine-tuning that bring torch are imported inside.
 
 
-def build_fine_tuned_weights(name: str, group: str) -> dg.AssetsDefinition:
-    """The asset, under the backbone's name."""
+def build_fine_tuned_weights(name: str, group: str, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
+    """The asset, under the backbone's name.
+
+    Args:
+        deps: assets that its preprocessing reads.
+    """
     backbone = find_backbone(name)
 
     @stage_asset(
@@ -33,6 +38,7 @@ def build_fine_tuned_weights(name: str, group: str) -> dg.AssetsDefinition:
         {"torch", "safetensors"},
         WEIGHTS_CHECKS,
         prefix=backbone.family,
+        deps=deps,
         only_warn=("better_than_frozen",),
         exclusive=True,
     )

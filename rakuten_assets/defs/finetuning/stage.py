@@ -27,5 +27,6 @@ def build(settings: Settings) -> dg.Definitions:
         selection=dg.AssetSelection.groups(GROUP),
         description="Train the last blocks of a backbone, or all of it, on the training part of the grouped split.",
     )
-    assets = [build_fine_tuned_weights(name, GROUP) for name in settings.finetune]
+    deps = ["dataset_statistics"] if settings.normalisation == "dataset" else []
+    assets = [build_fine_tuned_weights(name, GROUP, deps) for name in settings.finetune]
     return dg.Definitions(assets=dg.with_source_code_references(assets), jobs=[job])
