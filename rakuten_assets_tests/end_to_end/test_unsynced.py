@@ -26,7 +26,7 @@ SHARDS = ("00", "01")
 NAME = "efficientnet_lite0"
 BY_SHARD = ("image_scan", f"{NAME}/train_features", f"{NAME}/test_features")
 BY_SHARD_KEYS = ", ".join(
-    json.dumps({"path": name.split("/")}).replace('"path"', "path") for name in BY_SHARD
+    json.dumps({"path": name.split("/")}).replace('"path"', "path") for name in (*BY_SHARD, "channel_sums")
 )
 GROUPS = ("features", "catalog", "labels", "outputs")
 STALE_IN_THE_CATALOG = "Upstream data"
@@ -160,9 +160,16 @@ def test_nothing_is_unsynced_until_a_picture_changes(project: Project, address: 
         assert not_fresh(address) == {
             (f"{NAME}/train_features", "01"),
             (f"{NAME}/test_features", "01"),
+            ("channel_sums", "01"),
             *(
                 (asset, None)
-                for asset in ("duplicate_groups", "integrity_report", "train_valid", "test_valid")
+                for asset in (
+                    "duplicate_groups",
+                    "integrity_report",
+                    "train_valid",
+                    "test_valid",
+                    "augmentation_gallery",
+                )
             ),
             (f"{NAME}/metadata", None),
         }
