@@ -104,6 +104,8 @@ def test_a_changed_shard_makes_what_is_built_on_it_stale_and_nothing_else(ran: P
         ("train_valid", None),
         ("test_valid", None),
         ("efficientnet_b0/metadata", None),
+        ("channel_sums", "01"),
+        ("augmentation_gallery", None),
     }
     assert stale(ran) == {
         ("efficientnet_b0/train_features", "01"),
