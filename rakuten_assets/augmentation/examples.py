@@ -11,7 +11,7 @@ from upath import UPath
 from rakuten_assets.augmentation.gallery import Example
 from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.errors import AugmentationError, ManifestError, UndecodableImageError
-from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Status
 
@@ -59,8 +59,7 @@ def read_examples(
     examples = []
     for file, caption in zip(files, captions, strict=True):
         try:
-            with file.open("rb") as opened:
-                pixels = decode_rgb(opened.read(limits.max_file_bytes + 1), limits)
+            pixels = decode_rgb(read_content(file, limits), limits)
         except (OSError, UndecodableImageError) as error:
             said = getattr(error, "strerror", None) or error
             raise ManifestError(

@@ -37,6 +37,11 @@ class Normalisation:
     scale: float = 255.0
     name: str = "custom"
 
+    @property
+    def arithmetic(self) -> tuple[Channels, Channels, float]:
+        """All but the name: two that share it give the same values."""
+        return self.mean, self.std, self.scale
+
     def __post_init__(self) -> None:
         values = [*self.mean, *self.std, self.scale]
         three = len(self.mean) == 3 and len(self.std) == 3

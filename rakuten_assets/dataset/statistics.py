@@ -24,7 +24,7 @@ from upath import UPath
 from rakuten_assets.backbones import IMAGENET
 from rakuten_assets.backbones.specification import Channels
 from rakuten_assets.errors import ManifestError, UndecodableImageError
-from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
@@ -249,8 +249,7 @@ def _sums_of_numbers(numbers: tuple[int, ...]) -> ChannelSums:
 
 def _sums_of_file(file: Path | UPath, sha256: str, limits: DecodeLimits) -> tuple[int, ...]:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(limits.max_file_bytes + 1)
+        content = read_content(file, limits)
         if sha256_of_bytes(content) != sha256:
             raise ManifestError(f"{file} has changed since the scan; scan the images again")
         return _numbers(decode_rgb(content, limits))

@@ -84,7 +84,7 @@ def tell_news(instance: dg.DagsterInstance, seen: Seen, interface: str, post: Ca
         seen.run = last[0].storage_id if last else 0
         seen.check = instance.event_log_storage.get_maximum_record_id() or 0
         return 0
-    runs = _failed_runs(instance, seen.run)
+    runs = _run_failures(instance, seen.run, _AT_ONCE, ascending=True)
     checks = _evaluations(instance, seen.check)
     told = dict(seen.told)
     changed = list(_changed_checks(checks.values(), told, interface))
@@ -147,10 +147,6 @@ def _changed_checks(events: Iterable[Any], told: dict[str, str], interface: str)
         else:
             told[key] = outcome
             yield f"Check {outcome}: {about}: {_shortened(evaluation.description or 'no reason is given')} {link}"
-
-
-def _failed_runs(instance: dg.DagsterInstance, after: int) -> Sequence[Any]:
-    return _run_failures(instance, after, _AT_ONCE, ascending=True)
 
 
 def _run_failures(

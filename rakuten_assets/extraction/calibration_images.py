@@ -14,6 +14,7 @@ from upath import UPath
 
 from rakuten_assets.errors import EngineError, UndecodableImageError
 from rakuten_assets.extraction.images import ImageReader
+from rakuten_assets.images.decoding import read_content
 from rakuten_assets.storage.files import is_local, sha256_of_json
 
 CALIBRATION, HELD_OUT = 300, 64
@@ -54,8 +55,7 @@ def draw_calibration_images(folder: Path | UPath, reader: ImageReader, target: P
     digests: dict[str, None] = {}
     for name in names:
         try:
-            with (folder / name).open("rb") as opened:
-                content: bytes = opened.read(reader.limits.max_file_bytes + 1)
+            content = read_content(folder / name, reader.limits)
             digest = hashlib.sha256(content).hexdigest()
             if digest in digests:
                 continue

@@ -16,7 +16,7 @@ from upath import UPath
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
 from rakuten_assets.extraction.report import UnusableImage
-from rakuten_assets.images.decoding import decode_rgb
+from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.header import check_bytes
 from rakuten_assets.images.limits import DecodeLimits
 
@@ -47,7 +47,7 @@ class ImageReader:
         unusable: dict[int, UnusableImage] = {}
         for position, (file, sha256) in enumerate(images):
             try:
-                content = self._content(file)
+                content = read_content(file, self.limits)
                 check_bytes(len(content), self.limits)
                 if hashlib.sha256(content).digest() != sha256:
                     unusable[position] = UnusableImage(file, "its content has changed since the scan")
@@ -74,7 +74,7 @@ class ImageReader:
         if isinstance(image, str):
             image = Path(image)
         if isinstance(image, (Path, UPath)):
-            image = self._content(image)
+            image = read_content(image, self.limits)
         if isinstance(image, bytes):
             check_bytes(len(image), self.limits)
             return preprocess(decode_rgb(image, self.limits), self.preprocessing)
@@ -85,11 +85,6 @@ class ImageReader:
                 'width, 3); of a Pillow image take image.convert("RGB")'
             )
         return preprocess(np.ascontiguousarray(pixels), self.preprocessing)
-
-    def _content(self, file: Path | UPath) -> bytes:
-        with file.open("rb") as opened:
-            content: bytes = opened.read(self.limits.max_file_bytes + 1)
-        return content
 
 
 def _pixel_buffer() -> NDArray[np.uint8]:

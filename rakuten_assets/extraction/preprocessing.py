@@ -213,10 +213,7 @@ def preprocessing_for(
 def normalisation_note(backbone: Backbone, preprocessing: Preprocessing) -> str:
     """What a reader must know where weights get another normalisation than theirs; "" where they get their own."""
     used, own = preprocessing.settled, backbone.normalisation
-    if used == own or (
-        isinstance(used, Normalisation)
-        and (used.mean, used.std, used.scale) == (own.mean, own.std, own.scale)
-    ):
+    if isinstance(used, Normalisation) and used.arithmetic == own.arithmetic:
         return ""
     cost = _MEASURED_COST.get((backbone.name, used.name), "that usually costs accuracy")
     return (

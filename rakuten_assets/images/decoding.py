@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
+from upath import UPath
 
 from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.header import ImageHeader, check_bytes, check_header, read_header
@@ -43,6 +45,17 @@ class Decoded(NamedTuple):
 
     rgb: npt.NDArray[np.uint8]
     oddity: str = ""
+
+
+def read_content(file: Path | UPath, limits: DecodeLimits) -> bytes:
+    """A file's bytes; of one that is too large, one byte more than allowed, which `decode_rgb` refuses.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as opened:
+        content: bytes = opened.read(limits.max_file_bytes + 1)
+    return content
 
 
 def decode_rgb(

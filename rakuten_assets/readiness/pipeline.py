@@ -69,7 +69,7 @@ def normalisation_right(stored: Stored, extractor: str) -> Finding:
             False, f"{used.name}: each image by its own mean and deviation; {name} was not trained so"
         )
     figures = f"mean {_three(used.mean)}, std {_three(used.std)}, of values divided by {used.scale:g}"
-    if (used.mean, used.std, used.scale) != (expected.mean, expected.std, expected.scale):
+    if used.arithmetic != expected.arithmetic:
         return Finding(
             False, f"{figures}; {name} wants mean {_three(expected.mean)}, std {_three(expected.std)}"
         )
