@@ -72,11 +72,11 @@ def test_taps_stay_inside_and_sum_to_one(size_in: int, size_out: int, interpolat
 
 def test_resize_starts_with_pillow_and_goes_over_to_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     geometry = Geometry(500, 500, 224, 224, "bilinear", Window(0, 0, 224, 224))
+    pass_order(geometry)  # beforehand: asking compiles, and compiled kernels serve at once
     monkeypatch.setattr(resampling, "KERNELS", CompiledKernels(MODULE, worth_from=12))
     monkeypatch.setattr(resampling, "_resized_of", {})
     ways: list[str] = []
     by_pillow, by_kernels = resize_with_pillow, resize_with_kernels
-    pass_order(geometry)
     monkeypatch.setattr(
         resampling, "resize_with_pillow", lambda *a: (ways.append("pillow"), by_pillow(*a))[1]
     )
