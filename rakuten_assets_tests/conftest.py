@@ -1,5 +1,6 @@
 """What every test may rely on."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def pytest_configure() -> None:
     # the tests of interrupts need the usual behaviour.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Whoever runs the tests may have a Dagster home: no test writes there, or takes its folder for the project's.
+    os.environ.pop("DAGSTER_HOME", None)
 
 
 # Minutes each, in one process: begun last, one of them would run on alone.
