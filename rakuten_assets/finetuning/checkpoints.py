@@ -18,6 +18,7 @@ from upath import UPath
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.fingerprint import differences
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage.reading import read_bytes
 from rakuten_assets.storage.records import read_record, write_record
 
 FORMAT = 1
@@ -71,7 +72,7 @@ class Checkpoints:
             if record.get("format") != FORMAT or record.get("identity") != self._identity:
                 self._log(f"the checkpoint {path} is of another run{self._difference(record)}: starting anew")
                 return None
-            content = (self._folder / str(record["file"])).read_bytes()
+            content = read_bytes(self._folder / str(record["file"]))
             if sha256_of_bytes(content) != record["sha256"]:
                 raise StoreError(f"{record['file']} does not have the recorded sha256")
             return safetensors.torch.load(content), dict(record["state"])

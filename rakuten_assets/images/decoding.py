@@ -33,6 +33,7 @@ from rakuten_assets.images.raster import (
     stored_mode,
 )
 from rakuten_assets.images.reasons import Reason
+from rakuten_assets.storage.reading import read_bytes
 
 
 class Decoded(NamedTuple):
@@ -53,9 +54,7 @@ def read_content(file: Path | UPath, limits: DecodeLimits) -> bytes:
     Raises:
         OSError: it cannot be read.
     """
-    with file.open("rb") as opened:
-        content: bytes = opened.read(limits.max_file_bytes + 1)
-    return content
+    return read_bytes(file, limits.max_file_bytes + 1)
 
 
 def decode_rgb(

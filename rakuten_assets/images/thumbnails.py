@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -18,14 +19,21 @@ from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import open_raster, refusals
 from rakuten_assets.images.reasons import Reason
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.reading import read_bytes
 
 _JPEG_QUALITY = 70
 
 
-def unchanged_bytes(path: Path | UPath, sha256: str) -> bytes | None:
-    """The file's bytes if they are those that were scanned; None if the file changed or went since then."""
+def unchanged_bytes(
+    path: Path | UPath, sha256: str, content_of: Callable[[], bytes] | None = None
+) -> bytes | None:
+    """The file's bytes if they are those that were scanned; None if the file changed or went since then.
+
+    Args:
+        content_of: what reads them; default: they are read here.
+    """
     try:
-        content = path.read_bytes()
+        content = content_of() if content_of else read_bytes(path)
     except OSError:
         return None
     return content if sha256_of_bytes(content) == sha256 else None

@@ -27,6 +27,7 @@ from rakuten_assets.integrity.collecting.identity import file_identity, printabl
 from rakuten_assets.integrity.collecting.label_file import LabelledPath, match_labels, read_label_file
 from rakuten_assets.integrity.collecting.walk import IMAGE_SUFFIXES, Omission, Walk, is_dropping, walk_images
 from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import bucket_files
 
 SYNTHETIC_MARKER = "synthetic.json"
 """What the synthetic catalogue leaves in its folder; a test keeps it equal to the generator's own constant, whose
@@ -277,7 +278,7 @@ def _file_names(folder: UPath) -> list[str]:
             return [entry.name for entry in os.scandir(folder) if entry.is_file()]
         except OSError:  # Then its images cannot be read either, and each row says so.
             return []
-    return [path.name for path in folder.iterdir() if path.is_file()]
+    return list(bucket_files(folder))
 
 
 def _codes(labels: list[str]) -> pd.Series:

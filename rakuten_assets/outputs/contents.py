@@ -29,6 +29,7 @@ from rakuten_assets.outputs.names import (
 from rakuten_assets.storage import safe_name
 from rakuten_assets.storage.arrays import ArrayRecord
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.reading import read_bytes
 from rakuten_assets.verdicts import Verdict
 
 RESERVED = frozenset({"manifest", "valid", "labels", "index"})
@@ -111,7 +112,7 @@ def read_metadata(path: Path | UPath) -> tuple[StoredFile, dict[str, Any]]:
         FileNotFoundError: if there is none.
         StoreError: if it is not a JSON mapping.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         document = json.loads(content)
     except ValueError as error:

@@ -38,6 +38,7 @@ from rakuten_assets.outputs.published import Origin, PublishedSet, SplitArrays
 from rakuten_assets.outputs.reading import WAY_OUT, OpenedFile, SetReader
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import is_local, sha256_of_bytes
+from rakuten_assets.storage.reading import read_bytes
 
 _MOST_TRIES = 20
 
@@ -191,7 +192,7 @@ def _seen(places: Places) -> Seen:
     manifests: list[bytes | None] = []
     for folder in (places.publishing, places.outputs):
         try:
-            manifests.append(sha256_of_bytes((folder / MANIFEST_FILE).read_bytes()).encode())
+            manifests.append(sha256_of_bytes(read_bytes(folder / MANIFEST_FILE)).encode())
         except OSError:
             manifests.append(None)
     try:
@@ -206,6 +207,6 @@ def _make_everything(storage: Path | UPath | None) -> str:
     shards = int(Settings.model_fields["shards"].default)
     if storage is not None:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # A new storage has none.
-            shards = int(json.loads((storage / "assets" / "layout.json").read_bytes())["shards"])
+            shards = int(json.loads(read_bytes(storage / "assets" / "layout.json"))["shards"])
     keys = shard_keys(max(1, shards))
     return f"{make_command(EVERYTHING)} --partition-range {keys[0]}...{keys[-1]}"

@@ -19,6 +19,7 @@ from rakuten_assets.outputs.names import make_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import synthetic_root
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.reading import read_bytes
 from rakuten_assets.storage.tables import read_table
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Product:
         folder = catalogue_of(self._set)
         path = folder.image_paths([self.row["file"]])[0]
         try:
-            return path.read_bytes()
+            return read_bytes(path)
         except OSError as error:
             raise CatalogError(
                 f"{path} cannot be read: {error.strerror or error}. Restore it, or look at `.scan`"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.outputs.manifest import Manifest
 from rakuten_assets.outputs.names import MANIFEST_FILE, OUTPUTS, PUBLISHING
 from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import at_address, read_bytes
 
 _LINKED_BYTES = 1 << 20
 
@@ -41,7 +41,7 @@ class Places:
         """
         path = folder / MANIFEST_FILE
         try:
-            return Manifest.from_bytes(path.read_bytes(), str(path))
+            return Manifest.from_bytes(read_bytes(path), str(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except StoreError:
@@ -64,10 +64,15 @@ class Places:
 
 
 def as_place(given: str | Path | UPath) -> Path | UPath:
-    """A path or an address as an object: a plain `Path` where it is local."""
-    if isinstance(given, str):  # As settings are read: `file:///x` is `/x`.
-        given = os.path.expanduser(re.sub(r"^(file|local)://", "", given))  # noqa: PTH111 - may be a bucket
-    place = UPath(given)
+    """A path or an address as an object: a plain `Path` where it is local.
+
+    Raises:
+        StoreError: for an address that cannot be opened here.
+    """
+    try:
+        place = at_address(given) if isinstance(given, str) else UPath(given)
+    except ValueError as error:
+        raise StoreError(str(error)) from None
     return Path(place) if is_local(place) else place
 
 

@@ -7,7 +7,6 @@ when the file is and kept apart from it; a file that does not fit its record is 
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
+from rakuten_assets.storage.copies import COPIES
 from rakuten_assets.storage.files import (
     atomic_file,
     is_local,
@@ -142,7 +142,7 @@ def write_array(target: Path | UPath, array: npt.NDArray[Any]) -> ArrayRecord:
 
 
 def open_array(path: Path | UPath, record: ArrayRecord | None = None) -> npt.NDArray[Any]:
-    """The array in a `.npy` file: memory-mapped and read-only on local storage, else read whole.
+    """The array in a `.npy` file, memory-mapped and read-only; of a bucket, a copy in the system's temporary folder.
 
     Header, size and, if there is a record, the sha256 of the whole file are compared first.
 
@@ -151,15 +151,7 @@ def open_array(path: Path | UPath, record: ArrayRecord | None = None) -> npt.NDA
         StoreError: if it is not a whole `.npy` file, holds objects, or does not fit its record.
     """
     if not is_local(path):
-        content = path.read_bytes()
-        _refuse_other(path, _header(io.BytesIO(content), len(content), path), record)
-        if record is not None and sha256_of_bytes(content) != record.sha256:
-            raise StoreError(
-                f"{path} does not have the recorded sha256 {record.sha256}: its content was changed"
-            )
-        whole: npt.NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
-        whole.flags.writeable = False
-        return whole
+        return _open_copy(path, record)
     _refuse_other(path, read_header(path), record)
     if record is not None:
         verify_content(path, record)
@@ -241,6 +233,18 @@ def read_header(path: Path | UPath) -> tuple[np.dtype[Any], tuple[int, ...], int
     """
     with path.open("rb") as file:
         return _header(file, path.stat().st_size, path)
+
+
+def _open_copy(path: Any, record: ArrayRecord | None) -> npt.NDArray[Any]:
+    """A bucket's array through a local copy."""
+    with COPIES.of(path) as copy:
+        with copy.path.open("rb") as file:
+            _refuse_other(path, _header(file, copy.path.stat().st_size, path), record)
+        if record is not None and copy.sha256 != record.sha256:
+            raise StoreError(
+                f"{path} has sha256 {copy.sha256}; recorded is {record.sha256}: its content was changed"
+            )
+        return COPIES.map(copy)
 
 
 def _header(file: IO[bytes], size: int, path: Path | UPath) -> tuple[np.dtype[Any], tuple[int, ...], int]:

@@ -23,6 +23,7 @@ from rakuten_assets.storage.files import (
     write_errors_told,
 )
 from rakuten_assets.storage.leftovers import alone_in
+from rakuten_assets.storage.reading import read_bytes
 
 CHECKSUM = "checksum"
 # Of one file: as many runs may write it at the same time.
@@ -94,7 +95,7 @@ def read_recorded(target: Path | UPath, record: Path | UPath) -> bytes:
         FileNotFoundError: if it is not there.
         StoreError: if it is not one of the versions that its record knows, or has no record.
     """
-    content = target.read_bytes()
+    content = read_bytes(target)
     try:
         recorded = read_record(record)
     except FileNotFoundError:
@@ -126,7 +127,7 @@ def read_mapping(path: Path | UPath) -> dict[str, Any]:
         StoreError: if it holds something else.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: {error}") from None
     if not isinstance(content, dict):

@@ -21,6 +21,7 @@ from upath import UPath
 
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.files import atomic_file, identity, is_local
+from rakuten_assets.storage.reading import read_bytes
 
 _MAGIC = b"PAR1"
 _MARK = b"sha256:"
@@ -118,7 +119,7 @@ def _write(target: Path | UPath, parts: Sequence[memoryview | bytes]) -> int:
 
 def _opened(path: Path | UPath) -> IO[bytes]:
     """The file, opened once for all reading: another that takes its place meanwhile is not seen."""
-    return Path(path).open("rb") if is_local(path) else io.BytesIO(path.read_bytes())
+    return Path(path).open("rb") if is_local(path) else io.BytesIO(read_bytes(path))
 
 
 def _place_of_digest(file: IO[bytes], path: Path | UPath) -> int:

@@ -11,6 +11,7 @@ from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.presentation import gallery, picture, plotted, table
 from rakuten_assets.plots import contact_sheet_jpeg
+from rakuten_assets.storage.reading import read_bytes
 from rakuten_assets.units import human_bytes, human_duration
 from rakuten_assets.verdicts import Verdict
 
@@ -131,7 +132,7 @@ def contact_sheet(rows: pd.DataFrame, folder: CatalogFolder, texts: list[str]) -
 
 def _content(file: Any) -> bytes | None:
     try:
-        content: bytes = file.read_bytes()
+        content: bytes = read_bytes(file)
     except OSError:  # A missing image is shown as a hatched tile.
         return None
     return content

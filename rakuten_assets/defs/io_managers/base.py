@@ -12,6 +12,8 @@ from upath import UPath
 from rakuten_assets.defs.shards import ShardPartitions, rebuild_commands
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
+from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import read_together
 
 COLUMN_SCHEMA = "dagster/column_schema"
 """Metadata of a table's columns: of the definition, what they hold; of what was stored, their types, too."""
@@ -61,7 +63,8 @@ class FileIOManager(dg.IOManager):
 
     def present(self, file: UPath) -> bool:
         """Whether something is stored, damaged or not."""
-        return self.commit_file(file).exists() and file.exists()
+        commit = self.commit_file(file)
+        return commit.exists() and (commit == file or file.exists())
 
     def own_file(self, key: Sequence[str], partition: str | None) -> UPath:
         """Path of the asset's own file; its folder is the asset's name."""
@@ -141,11 +144,22 @@ class FileIOManager(dg.IOManager):
         if keys is None:
             with self._told_clearly(context, None):
                 return self.read(self._file(context, None))
-        self._refuse_missing(context, keys)
-        values = {}
-        for key in keys:
+        files = {key: self._file(context, key) for key in keys}
+        far = not is_local(self.storage.root)
+        if not far:  # All that is missing is told before anything is read; a bucket would be asked twice.
+            self._refuse_missing(
+                context, [key for key, file in files.items() if not self.present(file)], keys
+            )
+        values, missing = {}, []
+        for key, value in read_together(lambda key: self.read(files[key]), keys, far):
             with self._told_clearly(context, key):
-                values[key] = self.read(self._file(context, key))
+                try:
+                    values[key] = value()
+                except FileNotFoundError:
+                    if not far:
+                        raise
+                    missing.append(key)
+        self._refuse_missing(context, missing, keys)
         if len(keys) == 1 and get_origin(context.dagster_type.typing_type) is not dict:
             return values[keys[0]]
         return values
@@ -153,8 +167,7 @@ class FileIOManager(dg.IOManager):
     def _file(self, context: dg.InputContext | dg.OutputContext, partition: str | None) -> UPath:
         return self.own_file(context.asset_key.path, partition)
 
-    def _refuse_missing(self, context: dg.InputContext, keys: Sequence[str]) -> None:
-        missing = [key for key in keys if not self.present(self._file(context, key))]
+    def _refuse_missing(self, context: dg.InputContext, missing: Sequence[str], keys: Sequence[str]) -> None:
         if missing:
             name = context.asset_key.to_user_string()
             folder = self._file(context, missing[0]).parent

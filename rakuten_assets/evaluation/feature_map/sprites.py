@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.header import read_header
 from rakuten_assets.images.thumbnails import small_picture, unchanged_bytes
 from rakuten_assets.runtime.progress import Progress
+from rakuten_assets.storage.reading import ReadAhead, read_bytes
 
 SIDE = 56
 """Pixels of a picture's longer side."""
@@ -75,12 +77,16 @@ def sprite_sheets(
     columns = min(across, int(np.ceil(np.sqrt(max(len(paths), 1)))))
     pictured = np.zeros(len(paths), dtype=bool)
     sheets = []
-    with ThreadPoolExecutor(max(1, workers)) as threads:
+    with ReadAhead(paths, read_bytes) as contents, ThreadPoolExecutor(max(1, workers)) as threads:
+
+        def draw(place: int) -> Image.Image | None:
+            return _picture(paths[place], sha256[place], partial(contents.get, place))
+
         for first in range(0, len(paths), per_sheet):
             last = min(first + per_sheet, len(paths))
             lines = -(-(last - first) // columns)
             sheet = Image.new("RGB", (columns * SIDE, lines * SIDE), _PAPER)
-            found = threads.map(_picture, paths[first:last], sha256[first:last])
+            found = threads.map(draw, range(first, last))
             for at, picture in enumerate(found):
                 if progress is not None:
                     progress.advance()
@@ -93,8 +99,8 @@ def sprite_sheets(
     return SpriteSheets(tuple(sheets), columns, per_sheet, pictured)
 
 
-def _picture(path: Path | UPath, sha256: str) -> Image.Image | None:
-    content = unchanged_bytes(path, sha256)
+def _picture(path: Path | UPath, sha256: str, content_of: Callable[[], bytes]) -> Image.Image | None:
+    content = unchanged_bytes(path, sha256, content_of)
     if content is None:
         return None
     try:

@@ -20,6 +20,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage.reading import read_bytes
 
 TENSORS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"
@@ -40,8 +41,8 @@ def replaced_tensors(tensors: UPath, path: UPath, content: bytes) -> Iterator[No
     """Write the numbers; within the block write their description. Those that the old description names go after it."""
     previous = _previous_file(tensors)
     try:
-        old = tensors.read_bytes()
-        if json.loads(path.read_bytes())["tensors_sha256"] == sha256_of_bytes(old):
+        old = read_bytes(tensors)
+        if json.loads(read_bytes(path))["tensors_sha256"] == sha256_of_bytes(old):
             write_bytes(previous, old)
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # There is no whole head to keep, or a killed writer has kept it already.
@@ -100,9 +101,9 @@ def read_head(tensors: UPath, path: UPath) -> Head:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    content = tensors.read_bytes()
+    content = read_bytes(tensors)
     try:
-        description = json.loads(path.read_bytes())
+        description = json.loads(read_bytes(path))
         if description["tensors_sha256"] != sha256_of_bytes(content):
             content = _previous_tensors(tensors)
         if description["tensors_sha256"] != sha256_of_bytes(content):
@@ -126,7 +127,7 @@ def _previous_file(tensors: UPath) -> UPath:
 def _previous_tensors(tensors: UPath) -> bytes:
     """Numbers that a killed writer left for the description that is there; empty if there are none."""
     try:
-        return _previous_file(tensors).read_bytes()
+        return read_bytes(_previous_file(tensors))
     except FileNotFoundError:
         return b""
 

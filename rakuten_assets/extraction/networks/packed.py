@@ -18,6 +18,7 @@ from upath import UPath
 
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.files import TEMPORARY_SUFFIX, is_local, sha256_of_bytes, write_bytes
+from rakuten_assets.storage.reading import read_bytes
 
 _ABOUT = "about.json"
 
@@ -48,7 +49,7 @@ def read_packed(file: UPath) -> Packed:
         FileNotFoundError: it is not there.
         StoreError: it is not what `pack` made.
     """
-    content = file.read_bytes()
+    content = read_bytes(file)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             about = json.loads(archive.read(_ABOUT))

@@ -30,6 +30,7 @@ from rakuten_assets.extraction.storing.segments import (
 )
 from rakuten_assets.storage.files import is_local, write_bytes
 from rakuten_assets.storage.leftovers import remove_temporary_files
+from rakuten_assets.storage.reading import open_ranged, read_together
 from rakuten_assets.storage.records import read_record, write_record
 
 DAMAGED_SUFFIX = ".damaged"
@@ -79,10 +80,10 @@ class RowStore:
             self._place = {}
             for name, index in self._segments.items():
                 self._place.update((key, (name, row)) for row, key in enumerate(index.keys))
-        for name in sorted(present - self._segments.keys() - self._unusable):
+        new = sorted(present - self._segments.keys() - self._unusable)
+        for name, index_of in read_together(self._read_index, new, far=not is_local(self.folder)):
             try:
-                with (self.folder / name).open("rb") as file:
-                    self._add(name, read_index(file, name, self._digest, self._dim))
+                self._add(name, index_of())
             except FileNotFoundError:
                 continue
             except StoreError as error:
@@ -150,6 +151,10 @@ class RowStore:
         except (FileNotFoundError, NotADirectoryError):  # universal_pathlib's word for a missing folder
             return []
 
+    def _read_index(self, name: str) -> SegmentIndex:
+        with open_ranged(self.folder / name) as file:
+            return read_index(file, name, self._digest, self._dim)
+
     def _add(self, name: str, index: SegmentIndex) -> None:
         self._segments[name] = index
         self._place.update((key, (name, row)) for row, key in enumerate(index.keys))
@@ -172,7 +177,7 @@ class RowStore:
             rows = [row for row, _ in places]
             damaged = []
             try:
-                with (self.folder / name).open("rb") as file:
+                with open_ranged(self.folder / name) as file:
                     for (_, i), (_, features) in zip(places, read_rows(file, index, rows), strict=True):
                         if features is None:
                             damaged.append(i)
@@ -208,7 +213,7 @@ class RowStore:
     def _good_rows(self, name: str) -> tuple[list[bytes], list[NDArray[np.float32]]]:
         index = self._segments[name]
         keys, features = [], []
-        with (self.folder / name).open("rb") as file:
+        with open_ranged(self.folder / name) as file:
             for row, values in read_rows(file, index, range(len(index.keys))):
                 if values is not None:
                     keys.append(index.keys[row])

@@ -25,6 +25,7 @@ from upath import UPath
 
 from rakuten_assets.integrity.duplicates.near_duplicates import Positions
 from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.reading import read_bytes
 
 _FORMAT = 1
 _DIGEST_BYTES = 32
@@ -128,7 +129,7 @@ class ComparisonMemory:
         if self._file is None:
             return None
         try:
-            stored = self._file.read_bytes()
+            stored = read_bytes(self._file)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -22,6 +22,7 @@ from upath import UPath
 from rakuten_assets.integrity.reading.record import ImageRecord
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, scan_frame, typed
 from rakuten_assets.storage.files import TEMPORARY_SUFFIX, sha256_of_bytes, write_bytes
+from rakuten_assets.storage.reading import read_bytes
 
 SUFFIX = ".arrow"
 _FILE_COLUMN = "file"
@@ -76,7 +77,7 @@ class ScanJournal:
 
     def _table(self, name: str) -> pa.Table | None:
         try:
-            content = (self._folder / name).read_bytes()
+            content = read_bytes(self._folder / name)
         except FileNotFoundError:  # another run has stored the shard since
             return None
         self._mine.add(name)

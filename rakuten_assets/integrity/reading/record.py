@@ -23,6 +23,7 @@ from rakuten_assets.images.reasons import Reason, status_of
 from rakuten_assets.integrity.reading.measures import measure_pixels
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION
 from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import file_size, read_bytes
 from rakuten_assets.units import human_count
 
 _FORMATS_BY_SUFFIX = {
@@ -122,12 +123,10 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
                 return _read(descriptor, size)
             finally:
                 os.close(descriptor)
-        with _clients_errors(), path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            check_bytes(size, limits)
-            file.seek(0)
-            content: bytes = file.read(size)
-            return content
+        content = read_bytes(path, limits.max_file_bytes + 1)
+        size = len(content) if len(content) <= limits.max_file_bytes else file_size(path)
+        check_bytes(size, limits)
+        return content
     except (FileNotFoundError, NotADirectoryError):
         return ImageRecord(status_of(Reason.MISSING), Reason.MISSING, "there is no such file")
     except UndecodableImageError as error:
@@ -139,17 +138,6 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         detail = getattr(error, "strerror", None) or str(error)
         return ImageRecord(status_of(Reason.UNREADABLE_FILE), Reason.UNREADABLE_FILE, detail)
-
-
-@contextmanager
-def _clients_errors() -> Iterator[None]:
-    """Turn the errors that clients of buckets have of their own into the usual one."""
-    try:
-        yield
-    except (OSError, MemoryError, UndecodableImageError):
-        raise
-    except Exception as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def _read(descriptor: int, size: int) -> bytes:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -39,6 +40,7 @@ from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, S
 from rakuten_assets.runtime.machine import limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.reading import ReadAhead
 
 __all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "Scan", "scan_files", "scan_images"]
 
@@ -107,10 +109,13 @@ def scan_files(
     KERNELS.prepare()
     limit_memory_arenas()
     unsaved = _Unsaved(scan, journal)
-    with ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool:
+    with (
+        ReadAhead(files, partial(read_image_file, limits=limits)) as contents,
+        ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool,
+    ):
         try:
             for _ in range(workers):
-                pool.submit(scan.work)
+                pool.submit(scan.work, contents)
             for batch in scan.finished():
                 unsaved.add(batch)
                 if progress is not None:
@@ -140,7 +145,7 @@ class _Scan:
         self._reports: queue.SimpleQueue[range | BaseException] = queue.SimpleQueue()
         self._counting = threading.Lock()
 
-    def work(self) -> None:
+    def work(self, contents: ReadAhead[bytes | ImageRecord]) -> None:
         """Take batches of files until there are none; report each, and report an error instead of raising."""
         workspace = Workspace()
         measured = 0
@@ -155,7 +160,7 @@ class _Scan:
                     return
                 path = self.files[position]
                 try:
-                    record, is_new = self._record(path, workspace)
+                    record, is_new = self._record(contents.get(position), path.suffix, workspace)
                 except BaseException as error:
                     error.add_note(f"while scanning {path}")
                     self._reports.put(error)
@@ -191,13 +196,13 @@ class _Scan:
         ]
         return pd.concat(parts).sort_index().reset_index(drop=True)
 
-    def _record(self, path: Path | UPath, workspace: Workspace) -> tuple[ImageRecord | int, bool]:
-        """The record of a file, and whether the image was measured for it."""
-        content = read_image_file(path, self._limits)
+    def _record(
+        self, content: bytes | ImageRecord, suffix: str, workspace: Workspace
+    ) -> tuple[ImageRecord | int, bool]:
+        """The record of a file's content, and whether the image was measured for it."""
         if isinstance(content, ImageRecord):
             return content, False
         sha256 = sha256_of_bytes(content)
-        suffix = path.suffix
         if (row := self.known.find(content, sha256, suffix, self._limits)) is not None:
             return row, False
         twin = self._scanned.get(sha256)

@@ -1,0 +1,242 @@
+"""Reading from a folder or a bucket: one request a file, many at a time.
+
+A bucket answers each request after 10 to 100 ms, whatever its size. So a file is one GET (its size is not asked for
+first), files that will be needed are fetched ahead of their turn on more threads than there are cores, and a listing is
+never taken from the client's memory: another process may have written since.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from upath import UPath
+
+from rakuten_assets.storage.files import is_local
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CONNECTIONS = 16
+"""Requests that are under way at a time. More gain little from one machine, and stores begin to refuse them."""
+_AHEAD = 4 * CONNECTIONS
+# Fetched and not yet asked for: 64 MB are 2,000 of the challenge's images, or one of the largest that is allowed.
+_MOST_BYTES_AHEAD = 64_000_000
+_PIECE_BYTES = 4 << 20
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
+
+
+def at_address(text: str) -> UPath:
+    """A folder's path or a bucket's address (`s3://bucket/folder`) as an object.
+
+    `file:///x` is `/x`, and `~` the home folder. A bucket's client takes its options from its own variables
+    (`AWS_ENDPOINT_URL`, ...) and from fsspec's (`FSSPEC_S3='{"anon": true}'`).
+
+    Raises:
+        ValueError: for an address of an unknown kind, or one whose client is not installed.
+    """
+    plain = re.sub(r"^(file|local)://", "", text)
+    path = os.path.expanduser(plain)  # noqa: PTH111 - may be a bucket
+    if path == plain and plain.startswith("~"):
+        raise ValueError(f"no home folder is known for {plain.split('/')[0]}; write the whole path")
+    kind = _ADDRESS.match(path)
+    if kind is None:
+        return UPath(path)
+    try:
+        place = UPath(path, use_listings_cache=False)
+        place.fs  # noqa: B018 - makes the client, which asks the bucket for nothing yet
+    except ImportError as error:
+        package = _PACKAGES.get(kind[1])
+        way_out = "pip install 'rakuten_assets[s3]'" if package == "s3fs" else f"pip install {package}"
+        reason = f"needs the package {package}: {way_out}" if package else str(error)
+        raise ValueError(f"an address {kind[1]}://... {reason}") from None
+    except (ValueError, NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"{kind[1]}://... is no address that can be opened ({error}); a folder's path or s3://bucket/folder can"
+        ) from None
+    return place
+
+
+def read_bytes(path: Path | UPath, most: int | None = None) -> bytes:
+    """A file's content, or its first `most` bytes. One request on a bucket.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        OSError: if it cannot be read.
+    """
+    if is_local(path):
+        if most is None:
+            return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
+    with client_errors():
+        return _of_bucket(path, most)
+
+
+def open_ranged(path: Path | UPath) -> IO[bytes]:
+    """A file to seek in: of a large one on a bucket, only what is read is fetched, in pieces of 4 MiB."""
+    if is_local(path):
+        return path.open("rb")
+    far: Any = path
+    file: IO[bytes] = far.open("rb", block_size=_PIECE_BYTES)
+    return file
+
+
+def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
+    """Name of each file in a bucket's folder, and what its listing says of it: one request for 1,000 files.
+
+    Raises:
+        FileNotFoundError: if there is nothing in it.
+    """
+    far: Any = folder
+    with client_errors():
+        found = far.fs.ls(far.path, detail=True)
+    return {entry["name"].rpartition("/")[2]: entry for entry in found if entry["type"] == "file"}
+
+
+def file_size(path: Path | UPath) -> int:
+    """Bytes of a file."""
+    if is_local(path):
+        return path.stat().st_size
+    far: Any = path
+    with client_errors():
+        return int(far.fs.info(far.path)["size"])
+
+
+@contextmanager
+def client_errors() -> Iterator[None]:
+    """Turn the errors that clients of buckets have of their own into the usual one."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise OSError(f"{type(error).__name__}: {error}") from error
+
+
+def read_together(
+    read: Callable[[Item], Result], items: Sequence[Item], far: bool
+) -> Iterator[tuple[Item, Callable[[], Result]]]:
+    """Each item, and a function that gives `read(item)` or raises what it raised.
+
+    `far`: all are begun at once, many at a time; else each is read when its function is called.
+    """
+    if not far or len(items) < 2:
+        yield from ((item, functools.partial(read, item)) for item in items)
+        return
+    with ThreadPoolExecutor(min(CONNECTIONS, len(items)), thread_name_prefix="read") as pool:
+        yield from zip(items, [pool.submit(read, item).result for item in items], strict=True)
+
+
+class ReadAhead(Generic[Result]):
+    """What `read` gives for each of a sequence of files; of a bucket, fetched ahead of being asked for.
+
+    Thread-safe. Files are asked for about in their order, each once; local ones are read when they are.
+
+    Args:
+        files: paths of one file system.
+        read: gives bytes, or something small in their place. What it raises, `get` raises.
+        order: which of the files will be asked for, as positions in `files`; default: all.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path | UPath],
+        read: Callable[[Path | UPath], Result],
+        order: Sequence[int] | NDArray[np.int64] | None = None,
+    ) -> None:
+        self._files, self._read = files, read
+        self._order = range(len(files)) if order is None else order
+        self._pool: ThreadPoolExecutor | None = None
+        if len(self._order) > 1 and not is_local(files[0]):
+            self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="read-ahead")
+        self._lock = threading.Lock()
+        self._begun: dict[int, Future[Result]] = {}
+        self._asked = self._next = 0
+        self._running = self._bytes = 0
+        self._ended = False
+
+    def __enter__(self) -> ReadAhead[Result]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            with self._lock:
+                self._ended = True
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def get(self, position: int) -> Result:
+        """What `read` gives for the file that is asked for at this position."""
+        if self._pool is None:
+            return self._read(self._files[self._order[position]])
+        with self._lock:
+            future = self._begun.pop(position, None)
+            self._asked = max(self._asked, position)
+            self._next = max(self._next, position + 1)
+            self._begin(self._pool)
+        if future is None:  # asked for before it was begun
+            return self._read(self._files[self._order[position]])
+        result = future.result()
+        with self._lock:
+            self._bytes -= _size(result)
+            self._begin(self._pool)
+        return result
+
+    def _begin(self, pool: ThreadPoolExecutor) -> None:
+        """Begin to fetch the next files, unless what waits is too much already. The lock is held."""
+        last = min(self._asked + _AHEAD, len(self._order))
+        while (
+            self._next < last
+            and self._running < CONNECTIONS
+            and self._bytes < _MOST_BYTES_AHEAD
+            and not self._ended
+        ):
+            self._running += 1
+            self._begun[self._next] = pool.submit(self._fetch, pool, self._files[self._order[self._next]])
+            self._next += 1
+
+    def _fetch(self, pool: ThreadPoolExecutor, file: Path | UPath) -> Result:
+        size = 0
+        try:
+            result = self._read(file)
+            size = _size(result)
+            return result
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._bytes += size
+                self._begin(pool)
+
+
+def _size(result: object) -> int:
+    return len(result) if isinstance(result, bytes) else 0
+
+
+def _of_bucket(path: Any, most: int | None) -> bytes:
+    # s3fs asks for the size first where it may fetch parts side by side.
+    alone = {"max_concurrency": 1} if path.protocol in ("s3", "s3a") else {}
+    if most is None:
+        content: bytes = path.fs.cat_file(path.path, **alone)
+        return content
+    try:
+        content = path.fs.cat_file(path.path, start=0, end=most, **alone)
+    except FileNotFoundError:
+        raise
+    except Exception:
+        if path.fs.info(path.path)["size"]:
+            raise
+        return b""  # of an empty object there is no range
+    return content

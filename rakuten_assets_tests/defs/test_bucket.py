@@ -1,0 +1,87 @@
+"""The whole graph with its data and its storage on a bucket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import rakuten_assets
+from rakuten_assets.source import image_version
+from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.reading import at_address, read_bytes
+from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
+from rakuten_assets_tests.defs.conftest import SHARDS, TEST_ROWS, TRAIN_ROWS, Project, failure_of, stand_ins
+
+# Of the graph's 33 assets over 3 shards, apart from images: what an asset writes, and what it reads.
+MOST_REQUESTS = 800
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[BucketServer]:
+    with bucket_server() as running:
+        yield running
+
+
+@pytest.fixture
+def on_bucket(
+    server: BucketServer, catalog: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Project:
+    stand_ins(monkeypatch)
+    data = at_address(f"s3://{BUCKET}/{request.node.name}/data")
+    for file in catalog.rglob("*"):
+        if file.is_file():
+            write_bytes(data / file.relative_to(catalog).as_posix(), file.read_bytes())
+    server.forget()
+    return Project(data, data.parent / "storage", dg.DagsterInstance.ephemeral())  # type: ignore[arg-type]
+
+
+def test_a_bucket_gives_the_bytes_of_a_folder(
+    server: BucketServer, on_bucket: Project, finished: Project
+) -> None:
+    assert on_bucket.run_all().success
+    first = list(server.requests)
+    assert on_bucket.outputs() == finished.outputs()
+    published = rakuten_assets.load(str(on_bucket.storage))
+    assert (len(published.train.X), len(published.test.X)) == (TRAIN_ROWS, TEST_ROWS)
+
+    images = [one for one in first if one.path.endswith(".jpg")]
+    # Every row's image is asked for, each time by one request: only of an empty file there is no range to read.
+    names = {one.path.rpartition("/")[2] for one in images}
+    assert len(names) == TRAIN_ROWS + TEST_ROWS
+    asked_twice = {one.path.rpartition("/")[2] for one in images if one.method != "GET"}
+    empty = {path.name for path in finished.catalog.rglob("*.jpg") if not path.stat().st_size}
+    assert asked_twice == empty
+    rest = len(first) - len(images)
+    print(f"{len(images)} requests for images, {rest} others")
+    assert rest < MOST_REQUESTS
+
+    server.forget()
+    assert on_bucket.run_all().success
+    again = [one for one in server.requests if not one.path.endswith(".jpg")]
+    print(f"again: {len(again)}")
+    assert len(again) < MOST_REQUESTS
+    assert not server.of("PUT", "/outputs/train_features")  # what is published already stays
+
+
+def test_missing_shards_on_a_bucket_are_all_named(on_bucket: Project) -> None:
+    assert on_bucket.run("x_train", "y_train", "x_test", "image_manifest").success
+    assert on_bucket.run("image_scan", key="01").success
+    said = failure_of(on_bucket.run("duplicate_groups"), "duplicate_groups")
+    assert f"image_scan: {SHARDS - 1} of {SHARDS} partitions are missing" in said
+    assert "00, 02" in said
+
+
+def test_a_changed_image_on_a_bucket_is_noticed_by_one_listing(
+    server: BucketServer, on_bucket: Project
+) -> None:
+    images = on_bucket.catalog / "images" / "image_train"
+    before = image_version(images)
+    server.forget()
+    assert image_version(images) == before
+    assert [one.method for one in server.requests] == ["GET"]
+    one = next(path for path in images.iterdir() if path.is_file())
+    content = read_bytes(one)
+    key = str(one.path).removeprefix(f"{BUCKET}/")
+    server.client.put_object(Bucket=BUCKET, Key=key, Body=content[:-1] + bytes([content[-1] ^ 1]))
+    assert image_version(images) != before
