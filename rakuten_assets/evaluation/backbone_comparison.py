@@ -32,6 +32,7 @@ class Candidate:
         score: weighted F1 on the grouped split, with its interval; None: it has none.
         images_per_second: from files to stored rows; None: it was not measured.
         measured: how and on what machine that was measured, "" for not.
+        machine: the processor or GPU, and the number of threads; speeds of two machines are not compared.
         parameters: of the whole network; 0: unknown.
         dimension: length of a feature row.
         array_bytes: size of all its feature rows, train and test.
@@ -44,6 +45,7 @@ class Candidate:
     score: Interval | None
     images_per_second: float | None
     measured: str
+    machine: str
     parameters: int
     dimension: int
     array_bytes: int
@@ -57,7 +59,7 @@ class Comparison:
     Attributes:
         candidates: the best score first, those without one last.
         front: names of those that no other one beats in both score and speed (the Pareto front), the best score first;
-            of those whose speed is known.
+            of those whose speed was measured on the machine of the best.
         differences: by name, weighted F1 minus that of the best, with the interval of the paired draws; of those whose
             predictions are of the same rows.
         advice: which one to take, in a sentence or two.
@@ -80,7 +82,7 @@ def compare(candidates: Sequence[Candidate], labels: npt.ArrayLike, groups: npt.
     ordered = sorted(candidates, key=lambda one: (one.score is None, -_value(one), one.name))
     worth = _worth_taking(ordered)
     differences = _differences(worth, np.asarray(labels, np.int64), np.asarray(groups))
-    timed = [one for one in worth if one.images_per_second]
+    timed = _timed(worth)
     front = tuple(one.name for one in timed if not any(_beats(other, one) for other in timed))
     return Comparison(tuple(ordered), front, differences, _advice(ordered, worth, front, differences))
 
@@ -145,6 +147,12 @@ def _worth_taking(ordered: Sequence[Candidate]) -> list[Candidate]:
     return [one for one in scored if not one.seeded] or scored
 
 
+def _timed(worth: Sequence[Candidate]) -> list[Candidate]:
+    """Those whose speed was measured on the machine on which that of the best was, or of the best that has one."""
+    timed = [one for one in worth if one.images_per_second]
+    return [one for one in timed if one.machine == timed[0].machine]
+
+
 def _beats(first: Candidate, second: Candidate) -> bool:
     """Whether the first is better in score or speed, and at least as good in the other."""
     speed, other = first.images_per_second or 0.0, second.images_per_second or 0.0
@@ -189,13 +197,17 @@ def _advice(
             f"Only {best.name} has a score{' that means something' if seeded else ''}: {_told(best)}. Name several in "
             "RAKUTEN_BACKBONE and RAKUTEN_EVALUATE to compare them here."
         )
-    timed = sorted(
-        (one for one in worth if one.images_per_second), key=lambda one: -(one.images_per_second or 0.0)
-    )
+    timed = sorted(_timed(worth), key=lambda one: -(one.images_per_second or 0.0))
     unknown = [one.name for one in worth if not one.images_per_second]
+    elsewhere = [one for one in worth if one.images_per_second and one.machine != timed[0].machine]
     said = [_choice(best, timed, front, differences)]
     if unknown:
         said.append(f"The speed of {', '.join(unknown)} was not measured.")
+    if elsewhere:
+        others = ", ".join(f"{one.name} on {one.machine}" for one in elsewhere)
+        said.append(
+            f"The speed of {timed[0].name} was measured on {timed[0].machine}, that of {others}: they are not compared."
+        )
     if all(one.seeded for one in worth):
         said.append("All weights are SEEDED: the scores mean nothing.")
     return " ".join(said)

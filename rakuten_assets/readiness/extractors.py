@@ -71,6 +71,7 @@ def _candidate(stored: Stored, family: str, configured: Collection[str]) -> Cand
         score=score,
         images_per_second=speed.images_per_second if speed else None,
         measured=f"{_how(about)}; {speed}" if speed else "",
+        machine=speed.machine if speed else "",
         parameters=_parameters(name),
         dimension=dimension,
         array_bytes=(int(about["train_samples"]) + int(about["test_samples"]))

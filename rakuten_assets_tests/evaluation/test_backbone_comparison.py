@@ -27,7 +27,8 @@ LABELS, GROUPS = np.arange(ROWS) % CLASSES, np.arange(ROWS) // 2
 def candidate(name: str, score: float | None, speed: float | None = 100.0, seeded: bool = False) -> Candidate:
     interval = None if score is None else Interval(score, score - 0.02, score + 0.02)
     measured = "openvino f32" if speed else ""
-    return Candidate(name, seeded, True, interval, speed, measured, 5_288_548, 1280, 4_000_000)
+    machine = "a processor, 2 threads" if speed else ""
+    return Candidate(name, seeded, True, interval, speed, measured, machine, 5_288_548, 1280, 4_000_000)
 
 
 def predicting(name: str, wrong: int, speed: float, first: int = 0) -> Candidate:
@@ -116,6 +117,20 @@ def test_a_speed_that_nobody_measured_is_not_made_up() -> None:
     assert document["backbones"][0]["images_per_second"] is None
     alone = compare([candidate("untimed", 0.5, None)], *NOBODY)
     assert (alone.front, "speed not measured" in alone.advice) == ((), True)
+
+
+def test_speeds_of_two_machines_are_not_compared() -> None:
+    gpu = replace(predicting("fast", 22, 9000.0, first=100), machine="a GPU, 16 threads")
+    found = compare([predicting("slow", 20, 50.0), gpu, predicting("slower", 90, 40.0)], LABELS, GROUPS)
+    assert found.front == ("slow",)
+    assert found.advice.startswith("Take slow: the best score, and the fastest that was measured")
+    assert found.advice.endswith(
+        "The speed of slow was measured on a processor, 2 threads, that of fast on a GPU, 16 threads: they are not "
+        "compared."
+    )
+    turned = compare([replace(predicting("slow", 20, 50.0), images_per_second=None), gpu], LABELS, GROUPS)
+    assert turned.front == ("fast",)
+    assert "not compared" not in turned.advice
 
 
 def test_without_a_score_there_is_no_advice() -> None:

@@ -38,6 +38,11 @@ class Speed:
         """Computed images by wall time."""
         return self.images / self.seconds
 
+    @property
+    def machine(self) -> str:
+        """What it was measured on, in words; of another machine a speed says nothing here."""
+        return f"{self.device}, {counted(self.threads, 'thread')}"
+
     def replaces(self, known: Speed | None) -> bool:
         """Whether this says more than what is known: of the same device and threads, the run of more images does."""
         if known is None or (self.threads, self.device) != (known.threads, known.device):
@@ -49,10 +54,7 @@ class Speed:
         return asdict(self)
 
     def __str__(self) -> str:
-        threads = counted(self.threads, "thread")
-        return (
-            f"{human_count(self.images)} images in {human_duration(self.seconds)} on {self.device}, {threads}"
-        )
+        return f"{human_count(self.images)} images in {human_duration(self.seconds)} on {self.machine}"
 
 
 def recorded_speed(root: UPath, digest: str) -> Speed | None:
