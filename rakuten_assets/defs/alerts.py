@@ -1,22 +1,31 @@
-"""A sensor that tells a webhook of failed runs, and of checks that fail or warn; each once, until it changes."""
+"""Sensors that tell a webhook of failed runs, checks that are not well, stale shards; each once, until it changes."""
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
+from rakuten_assets.defs.features.schedules import WHY, refresh_requests
 from rakuten_assets.runtime.webhook import post_message
 from rakuten_assets.settings import Settings
 
 _SECONDS_BETWEEN_LOOKS = 60
+_SECONDS_BETWEEN_LOOKS_AT_THE_STORAGE = 3600
 _AT_ONCE = 200  # events a look takes; what is left waits for the next one
 _MOST_LINES = 20
 _LONGEST_REASON = 300
 
 _WELL = "well"
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 @dataclass
@@ -46,7 +55,7 @@ class Seen:
 
 
 def build_alerts(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensor `alerts`; none where the settings name no webhook."""
+    """The sensors `alerts` and `stale_shards`; none where the settings name no webhook."""
     if settings.webhook is None:
         return []
     address, interface = settings.webhook.get_secret_value(), settings.interface
@@ -65,7 +74,59 @@ def build_alerts(settings: Settings) -> list[dg.SensorDefinition]:
         context.update_cursor(seen.cursor())
         return dg.SkipReason(f"{told} told" if told else "nothing new")
 
-    return [alerts]
+    @dg.sensor(
+        name="stale_shards",
+        minimum_interval_seconds=_SECONDS_BETWEEN_LOOKS_AT_THE_STORAGE,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Every hour, unless a run is under way: posts what the schedule `refresh_stale_shards` would make "
+        "again (shards whose features are missing or out of date, matrices, published files) to RAKUTEN_WEBHOOK, each "
+        "once until it changes.",
+    )
+    def stale_shards(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        if context.instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
+            return dg.SkipReason("a run is under way")
+        stale = refresh_requests(settings, context.instance)
+        told = tell_stale(
+            stale, _told_before(context.cursor), interface, lambda text: post_message(address, text)
+        )
+        context.update_cursor(json.dumps([request.run_key for request in stale]))
+        return dg.SkipReason(f"{told} told" if told else "nothing new")
+
+    return [alerts, stale_shards]
+
+
+def tell_stale(
+    stale: Sequence[dg.RunRequest], before: Collection[str], interface: str, post: Callable[[str], None]
+) -> int:
+    """Post what is to be made again and was not told before, in one message; how many runs that would be.
+
+    Args:
+        stale: as `refresh_requests` gives them. One that says no reason is a storage that nothing was made in yet.
+        before: keys of those that were told.
+
+    Raises:
+        DeliveryError: the message was not taken.
+    """
+    new = [request for request in stale if request.run_key not in before and request.tags.get(WHY)]
+    if new:
+        lines = [
+            f"Out of date{f', shard {one.partition_key}' if one.partition_key else ''}: {_shortened(one.tags[WHY])}"
+            for one in new[:_MOST_LINES]
+        ]
+        more = [f"and {len(new) - len(lines)} more"] if len(new) > len(lines) else []
+        post(
+            "\n".join(
+                [*lines, *more, f"The schedule refresh_stale_shards makes it again: {interface}/automation"]
+            )
+        )
+    return len(new)
+
+
+def _told_before(cursor: str | None) -> set[str]:
+    try:
+        return set(json.loads(cursor or "[]"))
+    except (ValueError, TypeError):
+        return set()
 
 
 def tell_news(instance: dg.DagsterInstance, seen: Seen, interface: str, post: Callable[[str], None]) -> int:

@@ -11,11 +11,13 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from rakuten_assets.defs.alerts import Seen, build_alerts, tell_news
 from rakuten_assets.errors import DeliveryError, SettingsError
 from rakuten_assets.runtime.webhook import post_message
 from rakuten_assets.settings import Settings
+from rakuten_assets_tests.defs.conftest import Project
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
@@ -207,8 +209,12 @@ def test_much_news_is_one_short_message(instance: dg.DagsterInstance, receiver: 
 
 def test_the_sensor_is_there_only_with_a_webhook(receiver: Receiver, instance: dg.DagsterInstance) -> None:
     assert build_alerts(Settings()) == []
-    (sensor,) = build_alerts(Settings(webhook=receiver.address, interface="https://dagster.example/"))
-    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    sensors = build_alerts(Settings(webhook=receiver.address, interface="https://dagster.example/"))
+    assert {one.name: one.default_status for one in sensors} == {
+        "alerts": dg.DefaultSensorStatus.RUNNING,
+        "stale_shards": dg.DefaultSensorStatus.RUNNING,
+    }
+    sensor = sensors[0]
     cursor = None
     for expected in (0, 1, 1):
         with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
@@ -218,6 +224,56 @@ def test_the_sensor_is_there_only_with_a_webhook(receiver: Receiver, instance: d
         if not expected:
             run(instance, "failed")
     assert receiver.messages[0].endswith("https://dagster.example/assets/scan?view=checks")
+
+
+def test_a_stale_shard_is_told_once_until_it_changes(done: Project, receiver: Receiver) -> None:
+    """Over the storage of a whole graph; the sensor as the daemon calls it."""
+    (_, sensor) = build_alerts(done.settings.model_copy(update={"webhook": SecretStr(receiver.address)}))
+    cursor: str | None = None
+
+    def look() -> list[str]:
+        nonlocal cursor
+        before = len(receiver.messages)
+        with dg.build_sensor_context(instance=done.instance, cursor=cursor) as context:
+            sensor(context)
+            cursor = context.cursor
+        return receiver.messages[before:]
+
+    shard = done.storage / "assets" / "efficientnet_b0" / "test_features" / "01.json"
+    assert look() == []
+    content = shard.read_bytes()
+    shard.unlink()
+    receiver.status = 500
+    with pytest.raises(DeliveryError):
+        look()
+    receiver.status = 200
+    (message,) = look()
+    assert message.split("\n") == [
+        "Out of date, shard 01: test features missing",
+        f"The schedule refresh_stale_shards makes it again: {INTERFACE}/automation",
+    ]
+    assert look() == []
+    shard.write_bytes(content)
+    assert look() == []
+    shard.unlink()
+    (again,) = look()
+    assert again == message
+
+    shard.write_bytes(content)
+    look()
+    shard.unlink()
+    under_way = done.instance.create_run_for_job(done.defs.resolve_job_def("features"))
+    done.instance.report_dagster_event(
+        dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "features"), under_way.run_id
+    )
+    assert look() == []  # it may be making just that shard
+
+
+def test_a_storage_in_which_nothing_was_made_is_not_out_of_date(project: Project, receiver: Receiver) -> None:
+    (_, sensor) = build_alerts(project.settings.model_copy(update={"webhook": SecretStr(receiver.address)}))
+    with dg.build_sensor_context(instance=project.instance) as context:
+        sensor(context)
+    assert receiver.messages == []
 
 
 @pytest.mark.parametrize("cursor", [None, "", "{}", "[]", '{"run": "x", "check": 1, "told": {}}', "é"])

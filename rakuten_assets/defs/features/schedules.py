@@ -22,6 +22,10 @@ from rakuten_assets.storage import Storage
 
 _SCAN, _MASKS, _OUTPUTS = "image_scan", ("train_valid", "test_valid"), ["outputs"]
 _DIGITS = 12
+
+WHY = "rakuten/why"
+"""Tag of a run: what was found that it mends."""
+
 Stored = Mapping[str, Mapping[Split, FeatureArray | None]]
 
 
@@ -109,7 +113,7 @@ def _shard_request(
         run_key=f"{shard}-{wanted}-{stale[0][1].content[:_DIGITS]}-{last}",
         partition_key=shard,
         asset_selection=[dg.AssetKey(key) for key in keys],
-        tags={"rakuten/why": "; ".join(why)},
+        tags={WHY: "; ".join(why)},
     )
 
 
@@ -140,7 +144,7 @@ def _merge_request(
         dg.RunRequest(
             run_key=f"merge-{content_digest(*contents)[:_DIGITS]}-{'-'.join(last)}",
             asset_selection=[dg.AssetKey(key) for key in keys],
-            tags={"rakuten/why": "; ".join(why)},
+            tags={WHY: "; ".join(why)},
         )
     ]
 
@@ -166,7 +170,7 @@ def _publish_request(
         dg.RunRequest(
             run_key=f"publish-{state}-{_last(instance, _OUTPUTS, None)}",
             asset_selection=[dg.AssetKey(_OUTPUTS)],
-            tags={"rakuten/why": "; ".join(why)},
+            tags={WHY: "; ".join(why)},
         )
     ]
 
