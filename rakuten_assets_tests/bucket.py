@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import boto3
+import fsspec.config
 import pytest
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -67,6 +68,7 @@ class BucketServer:
                 self.together = max(self.together, self._running)
             try:
                 if self.refuse(request):
+                    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
                     start("403 Forbidden", [("Content-Length", "0")])
                     return [b""]
                 return application(environ, start)
@@ -78,7 +80,7 @@ class BucketServer:
 
 
 class _Quiet(WSGIRequestHandler):
-    protocol_version = "HTTP/1.1"  # connections are kept
+    protocol_version = "HTTP/1.1"
 
     def log(self, *_: Any) -> None:
         return None
@@ -94,6 +96,9 @@ def bucket_server() -> Iterator[BucketServer]:
     thread.start()
     found.address = f"http://127.0.0.1:{server.server_port}"
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTP_PROXY", "http_proxy"):
+            patch.delenv(name, raising=False)
+        patch.delitem(fsspec.config.conf, "s3", raising=False)
         patch.setenv("AWS_ENDPOINT_URL", found.address)
         patch.setenv("AWS_ACCESS_KEY_ID", "key")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -25,6 +25,7 @@ from rakuten_assets.dataset.whereabouts import (
 )
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import at_address
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")
@@ -148,7 +149,11 @@ def find_catalog(root: str | Path | UPath) -> CatalogFolder:
         CatalogError: naming everything that is missing and where it was looked for, or what may not be read.
     """
     try:
-        return _catalog(UPath(root))
+        place = at_address(root) if isinstance(root, str) else UPath(root)
+    except ValueError as error:
+        raise CatalogError(f"the data folder {root}: {error}") from None
+    try:
+        return _catalog(place)
     except OSError as error:
         raise CatalogError(
             f"the data folder {root} cannot be read: {error.filename or root}: {error.strerror or error}; give this "

@@ -16,6 +16,7 @@ from rakuten_assets.errors import EngineError, UndecodableImageError
 from rakuten_assets.extraction.images import ImageReader
 from rakuten_assets.images.decoding import read_content
 from rakuten_assets.storage.files import is_local, sha256_of_json
+from rakuten_assets.storage.reading import bucket_files
 
 CALIBRATION, HELD_OUT = 300, 64
 FEWEST = 12
@@ -77,4 +78,4 @@ def draw_calibration_images(folder: Path | UPath, reader: ImageReader, target: P
 
 
 def _names(folder: Path | UPath) -> list[str]:
-    return [path.name for path in (Path(folder) if is_local(folder) else folder).iterdir()]
+    return [path.name for path in folder.iterdir()] if is_local(folder) else list(bucket_files(folder))

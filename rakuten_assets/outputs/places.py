@@ -117,8 +117,8 @@ def move_file(source: Path | UPath, target: Path | UPath) -> None:
         except FileNotFoundError:
             return
         return
-    if source.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
         copy_file(source, target)
         source.unlink()
 

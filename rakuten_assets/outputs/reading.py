@@ -6,10 +6,11 @@ Each is opened once: the same open file is compared with the manifest, hashed, a
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
@@ -23,6 +24,7 @@ from rakuten_assets.outputs.manifest import Manifest, PublishedFile
 from rakuten_assets.outputs.names import make_command
 from rakuten_assets.outputs.places import Places
 from rakuten_assets.storage.files import is_local, is_settled
+from rakuten_assets.storage.leftovers import temporary_parent
 
 WAY_OUT = f"Publish the set again: {make_command('outputs')}"
 """How every refusal of a set's file ends."""
@@ -68,7 +70,7 @@ class SetReader:
 
 
 class OpenedFile:
-    """A published file, open and of the recorded size: on a bucket, its content."""
+    """A published file, open and of the recorded size; of a bucket, a copy of it that has no name."""
 
     def __init__(self, places: Places, name: str, manifest: Manifest, committed: bool) -> None:
         self.name = str(places.outputs / name)
@@ -76,10 +78,8 @@ class OpenedFile:
         self.file: IO[bytes] = self._open(places, name, committed)
         self.is_local = is_local(places.outputs)
         if not self.is_local:
-            with self.file as stream:
-                self.file = io.BytesIO(stream.read())
-        self.size = os.fstat(self.file.fileno()).st_size if self.is_local else self.file.seek(0, io.SEEK_END)
-        self.file.seek(0)
+            self.file = _copied(self.file)
+        self.size = os.fstat(self.file.fileno()).st_size
         if self.size != self.wanted.bytes:
             self.file.close()
             raise StoreError(
@@ -91,8 +91,7 @@ class OpenedFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.is_local:
-            self.file.close()
+        self.file.close()
 
     def verify(self) -> None:
         """Raises: StoreError if the content does not have the recorded sha256."""
@@ -117,7 +116,7 @@ class OpenedFile:
             _verified.add(known)
 
     def array(self) -> npt.NDArray[Any]:
-        """The array, read-only; of a local file memory-mapped.
+        """The array, read-only, memory-mapped.
 
         Raises:
             StoreError: if its header is not as recorded.
@@ -132,11 +131,9 @@ class OpenedFile:
         array: npt.NDArray[Any]
         if not math.prod(shape):
             array = np.empty(shape, dtype)
-        elif self.is_local:
+        else:
             # Of the open file, not by its name, which may be another file's by now.
             return np.memmap(self.file, dtype, "r", self.file.tell(), shape)
-        else:
-            array = np.frombuffer(self.file.read(), dtype).reshape(shape)
         array.flags.writeable = False
         return array
 
@@ -156,3 +153,13 @@ class OpenedFile:
             raise StoreError(f"{self.name} is missing. {WAY_OUT}") from None
         except OSError as error:
             raise StoreError(f"{self.name} cannot be read: {error}. {WAY_OUT}") from error
+
+
+def _copied(stream: IO[bytes]) -> IO[bytes]:
+    parent = temporary_parent()
+    parent.mkdir(parents=True, exist_ok=True)
+    copy: IO[bytes] = tempfile.TemporaryFile(dir=parent)  # noqa: SIM115 - the caller closes it
+    with stream:
+        shutil.copyfileobj(stream, copy, _PIECE)
+    copy.seek(0)
+    return copy

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -163,11 +164,18 @@ def copy_rows(array: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[Any
     """Rows `start` to `stop` of an array, copied.
 
     Those of a memory-mapped file are read through a map of their own: the pages of a map count as this process's
-    memory as long as it lives, so that reading a matrix through one map would hold it whole in the end.
+    memory as long as it lives, so that reading a matrix through one map would hold it whole in the end. A part of such
+    an array (a slice) is read as it is.
     """
-    if isinstance(array, np.memmap) and array.filename is not None:
+    if isinstance(array, np.memmap) and _is_whole(array) and array.filename is not None:
         array = np.load(array.filename, mmap_mode="r", allow_pickle=False)
     return np.array(array[start:stop])
+
+
+def _is_whole(array: npt.NDArray[Any]) -> bool:
+    """Whether a memory-mapped array is no part of another one, whose file name it would have."""
+    base: Any = array.base
+    return isinstance(base, mmap.mmap)
 
 
 def array_record_file(file: UPath) -> UPath:

@@ -1,15 +1,17 @@
-"""Local copies of a bucket's arrays: a matrix is mapped, not held, and fetched once a run instead of a dozen times."""
+"""Local copies of a bucket's arrays: a matrix is mapped, not held, and a process fetches it once, not a dozen times."""
 
 from __future__ import annotations
 
 import atexit
+import errno
 import functools
+import os
 import threading
 import uuid
 import weakref
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from upath import UPath
 
+from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.files import sha256_of_file
-from rakuten_assets.storage.leftovers import lease_folder, temporary_parent
+from rakuten_assets.storage.leftovers import Lease, lease_folder, temporary_parent
 from rakuten_assets.storage.reading import client_errors
 
 # Copies that are kept though nothing uses them: a run opens the same matrices again and again.
@@ -56,43 +59,66 @@ class Copies:
         Raises:
             FileNotFoundError: if there is no such file.
             OSError: if it cannot be read.
+            StoreError: if there is no room for a copy.
         """
         with client_errors():
             version = f"{path} {path.fs.ukey(path.path)}"
-            self._begin_use(version)
+        with self._lock:
+            self._uses[version] += 1
         try:
-            if (copy := self._kept.get(version)) is None:
-                with client_errors():
-                    file = _folder() / uuid.uuid4().hex
-                    path.fs.get_file(path.path, str(file))
-                fetched = Copy(version, file, sha256_of_file(file))
-                copy = self._kept.setdefault(version, fetched)
-                if copy is not fetched:  # another thread was faster
-                    file.unlink()
+            copy = self._kept.get(version)
+            if copy is None or not copy.path.exists():  # temporary folders are swept on some machines
+                copy = self._fetch(path, version)
             yield copy
         finally:
-            self._end_use(version)
+            self._end_use(version, os.getpid())
 
     def map(self, copy: Copy) -> npt.NDArray[Any]:
         """The array of a copy in use, memory-mapped and read-only; the file stays while the array lives."""
         with self._lock:
-            self._kept[copy.version] = self._kept.pop(copy.version)
+            self._kept.pop(copy.version, None)
+            self._kept[copy.version] = copy
+            self._uses[copy.version] += 1
         array: npt.NDArray[Any] = np.load(copy.path, mmap_mode="r", allow_pickle=False)
-        self._begin_use(copy.version)
-        weakref.finalize(array, self._end_use, copy.version)
+        weakref.finalize(array, self._end_use, copy.version, os.getpid())
         return array
 
-    def _begin_use(self, version: str) -> None:
+    def _fetch(self, path: UPath, version: str) -> Copy:
+        file = _folder() / uuid.uuid4().hex
+        try:
+            with client_errors():
+                path.fs.get_file(path.path, str(file))
+            fetched = Copy(version, file, sha256_of_file(file))
+        except BaseException as error:
+            file.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreError(
+                    f"{path} cannot be copied to {file.parent}: {error.strerror}; make room there, or set TMPDIR to a "
+                    "folder that has it"
+                ) from None
+            raise
         with self._lock:
-            self._uses[version] += 1
+            if (
+                kept := self._kept.get(version)
+            ) is not None and kept.path.exists():  # another thread was faster
+                file.unlink()
+                return kept
+            self._kept[version] = fetched
+        return fetched
 
-    def _end_use(self, version: str) -> None:
+    def _end_use(self, version: str, owner: int) -> None:
+        if os.getpid() != owner:  # a forked process's copy of the parent's array
+            return
         with self._lock:
             self._uses[version] -= 1
-            idle = [one for one in self._kept if not self._uses[one]]
+            if not self._uses[version] and version not in self._kept:
+                del self._uses[version]
+            idle = [one for one in list(self._kept) if not self._uses[one]]
             for one in idle[:-_MOST_IDLE]:
-                self._kept.pop(one).path.unlink(missing_ok=True)
-                del self._uses[one]
+                if (copy := self._kept.pop(one, None)) is not None:
+                    with suppress(OSError):  # Windows: while it is mapped
+                        copy.path.unlink(missing_ok=True)
+                    self._uses.pop(one, None)
 
 
 COPIES = Copies()
@@ -100,6 +126,22 @@ COPIES = Copies()
 
 @functools.cache
 def _folder() -> Path:
-    lease = lease_folder(temporary_parent())
-    atexit.register(lease.release)
+    """This process's folder.
+
+    Raises:
+        StoreError: if none can be made.
+    """
+    try:
+        lease = lease_folder(temporary_parent())
+    except OSError as error:
+        raise StoreError(
+            f"no folder for copies of a bucket's arrays can be made: {error}; set TMPDIR to a folder that this user "
+            "may write to"
+        ) from None
+    atexit.register(_release, lease, os.getpid())
     return lease.path
+
+
+def _release(lease: Lease, owner: int) -> None:
+    if os.getpid() == owner:
+        lease.release()

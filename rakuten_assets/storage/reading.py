@@ -18,10 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, TypeVar
 
+import fsspec.config
 import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
+from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.storage.files import is_local
 
 Item = TypeVar("Item")
@@ -30,7 +32,7 @@ Result = TypeVar("Result")
 CONNECTIONS = 16
 """Requests that are under way at a time. More gain little from one machine, and stores begin to refuse them."""
 _AHEAD = 4 * CONNECTIONS
-# Fetched and not yet asked for: 64 MB are 2,000 of the challenge's images, or one of the largest that is allowed.
+# Fetched and not yet asked for, or on the way: 2,000 of the challenge's images, or a few of the largest allowed.
 _MOST_BYTES_AHEAD = 64_000_000
 _PIECE_BYTES = 4 << 20
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
@@ -54,7 +56,7 @@ def at_address(text: str) -> UPath:
     if kind is None:
         return UPath(path)
     try:
-        place = UPath(path, use_listings_cache=False)
+        place: UPath = UPath(path, **_options(kind[1]))
         place.fs  # noqa: B018 - makes the client, which asks the bucket for nothing yet
     except ImportError as error:
         package = _PACKAGES.get(kind[1])
@@ -101,8 +103,10 @@ def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
     """
     far: Any = folder
     with client_errors():
+        far.fs.invalidate_cache(far.path)
         found = far.fs.ls(far.path, detail=True)
-    return {entry["name"].rpartition("/")[2]: entry for entry in found if entry["type"] == "file"}
+    named = ((entry["name"].rpartition("/")[2], entry) for entry in found if entry["type"] == "file")
+    return {name: entry for name, entry in named if name}  # without a name: what some tools put for a folder
 
 
 def file_size(path: Path | UPath) -> int:
@@ -119,7 +123,13 @@ def client_errors() -> Iterator[None]:
     """Turn the errors that clients of buckets have of their own into the usual one."""
     try:
         yield
-    except (OSError, MemoryError):
+    except (
+        OSError,
+        MemoryError,
+        TypeError,
+        AttributeError,
+        RakutenAssetsError,
+    ):  # mistakes are not the store's
         raise
     except Exception as error:
         raise OSError(f"{type(error).__name__}: {error}") from error
@@ -135,8 +145,11 @@ def read_together(
     if not far or len(items) < 2:
         yield from ((item, functools.partial(read, item)) for item in items)
         return
-    with ThreadPoolExecutor(min(CONNECTIONS, len(items)), thread_name_prefix="read") as pool:
+    pool = ThreadPoolExecutor(min(CONNECTIONS, len(items)), thread_name_prefix="read")
+    try:
         yield from zip(items, [pool.submit(read, item).result for item in items], strict=True)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 class ReadAhead(Generic[Result]):
@@ -164,7 +177,7 @@ class ReadAhead(Generic[Result]):
         self._lock = threading.Lock()
         self._begun: dict[int, Future[Result]] = {}
         self._asked = self._next = 0
-        self._running = self._bytes = 0
+        self._running = self._bytes = self._largest = 0
         self._ended = False
 
     def __enter__(self) -> ReadAhead[Result]:
@@ -201,7 +214,7 @@ class ReadAhead(Generic[Result]):
         while (
             self._next < last
             and self._running < CONNECTIONS
-            and self._bytes < _MOST_BYTES_AHEAD
+            and self._bytes + self._running * self._largest < _MOST_BYTES_AHEAD
             and not self._ended
         ):
             self._running += 1
@@ -218,7 +231,19 @@ class ReadAhead(Generic[Result]):
             with self._lock:
                 self._running -= 1
                 self._bytes += size
+                self._largest = max(
+                    size, self._largest // 2
+                )  # of the last few: what is on the way may be as large
                 self._begin(pool)
+
+
+def _options(kind: str) -> dict[str, Any]:
+    """What a client is told beside its own variables."""
+    options: dict[str, Any] = {"use_listings_cache": False}
+    if kind in ("s3", "s3a"):  # It would open ten connections.
+        given = fsspec.config.conf.get(kind, {}).get("config_kwargs", {})
+        options["config_kwargs"] = {"max_pool_connections": CONNECTIONS, **given}
+    return options
 
 
 def _size(result: object) -> int:

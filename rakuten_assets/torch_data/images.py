@@ -27,7 +27,7 @@ from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 from rakuten_assets.settings import Settings
-from rakuten_assets.storage.files import sha256_of_bytes
+from rakuten_assets.storage.files import is_local, sha256_of_bytes
 from rakuten_assets.torch_data.options import ImageOptions, options_of
 from rakuten_assets.torch_data.order import Visit
 from rakuten_assets.torch_data.tables import ImageTable, scanned_folder, stored_images
@@ -123,6 +123,11 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the images lie in a folder of this machine, not on a bucket."""
+        return not len(self._table.paths) or is_local(self._table.paths[0])
 
     @property
     def rows(self) -> NDArray[np.int64]:

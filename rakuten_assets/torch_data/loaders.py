@@ -9,6 +9,7 @@ loader.load_state_dict(state)  # the next loop goes on after the last batch that
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,7 @@ class ImageLoader:
         batch_size: samples a batch; the last one of an epoch may hold fewer.
         drop_last: whether such a last batch is left out.
         workers: processes; 0 works in this one.
-        start_method: "fork", "spawn" or "forkserver"; default: the platform's.
+        start_method: "fork", "spawn" or "forkserver"; default: the platform's, of a bucket's images never "fork".
         pin_memory: for copies to a GPU.
     """
 
@@ -64,7 +65,7 @@ class ImageLoader:
             dataset,
             batch_sampler=_Batches(self),
             num_workers=workers,
-            multiprocessing_context=start_method if workers else None,
+            multiprocessing_context=(start_method or _start_method(dataset)) if workers else None,
             persistent_workers=workers > 0,
             pin_memory=pin_memory,
             # Otherwise each iteration would take a number from the user's own generator.
@@ -211,3 +212,9 @@ def _compile(images: int) -> None:
     prepare(images)
     KERNELS.expect(images)
     KERNELS.prepare()
+
+
+def _start_method(dataset: RakutenImageDataset) -> str | None:
+    """How worker processes start; None: as torch starts them. A bucket's client does not survive a fork."""
+    usual = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+    return "forkserver" if usual == "fork" and not dataset.is_local else None

@@ -1,5 +1,6 @@
 """The whole graph with its data and its storage on a bucket."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from rakuten_assets.storage.reading import at_address, read_bytes
 from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
 from rakuten_assets_tests.defs.conftest import SHARDS, TEST_ROWS, TRAIN_ROWS, Project, failure_of, stand_ins
 
-# Of the graph's 33 assets over 3 shards, apart from images: what an asset writes, and what it reads.
-MOST_REQUESTS = 800
+# Of the whole graph over 3 shards, apart from images: 797 when this was written, 664 the second time.
+MOST_REQUESTS = 850
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,10 @@ def test_a_bucket_gives_the_bytes_of_a_folder(
     assert len(names) == TRAIN_ROWS + TEST_ROWS
     asked_twice = {one.path.rpartition("/")[2] for one in images if one.method != "GET"}
     empty = {path.name for path in finished.catalog.rglob("*.jpg") if not path.stat().st_size}
+    assert empty
     assert asked_twice == empty
+    # Seven assets look at pictures of so small a catalogue: scan, sums, pairs, and those that show them.
+    assert max(Counter(one.path for one in images if one.method == "GET").values()) < 15
     rest = len(first) - len(images)
     print(f"{len(images)} requests for images, {rest} others")
     assert rest < MOST_REQUESTS

@@ -25,6 +25,7 @@ from rakuten_assets.storage.reading import (
     CONNECTIONS,
     ReadAhead,
     at_address,
+    bucket_files,
     file_size,
     open_ranged,
     read_bytes,
@@ -85,6 +86,8 @@ def test_what_another_client_writes_is_seen_at_once(server: BucketServer, bucket
     for name, content in (("two", b"2"), ("one", b"another")):
         server.client.put_object(Bucket=BUCKET, Key=f"{bucket.name}/{name}", Body=content)
     assert sorted(path.name for path in bucket.iterdir()) == ["one", "two"]
+    server.client.put_object(Bucket=BUCKET, Key=f"{bucket.name}/", Body=b"")  # a console's "new folder"
+    assert sorted(bucket_files(bucket)) == ["one", "two"]
     assert (bucket / "two").exists()
     with open_ranged(bucket / "one") as file:
         assert file.read() == b"another"
@@ -114,9 +117,10 @@ def test_an_upload_that_is_cut_short_leaves_nothing(
         lambda: write_bytes(bucket / "file", large),
         lambda: move_file(tmp_path / "large", bucket / "file"),
     ):
+        server.forget()
         with pytest.raises(WriteError, match="what was stored before is intact"):
             upload()
-        assert len(server.of("PUT")) >= 2
+        assert any("partNumber" in one.query for one in server.requests)
         assert read_bytes(bucket / "file") == b"before"
         assert "Uploads" not in server.client.list_multipart_uploads(Bucket=BUCKET, Prefix=key)
     assert (tmp_path / "large").exists()
@@ -143,7 +147,7 @@ def test_files_are_fetched_ahead_many_at_a_time(server: BucketServer, bucket: UP
     with ReadAhead(files, read_bytes) as ahead:
         assert [ahead.get(position) for position in range(100)] == contents
     assert len(server.requests) == len(server.of("GET")) == 100
-    assert 4 < server.together <= CONNECTIONS + 1
+    assert 10 < server.together <= CONNECTIONS + 1
 
     with ReadAhead(files, read_bytes, order=np.array([7, 3, 99])) as ahead:
         assert [ahead.get(position) for position in range(3)] == [contents[7], contents[3], contents[99]]
@@ -229,8 +233,10 @@ def test_a_matrix_is_mapped_and_fetched_once(server: BucketServer, bucket: UPath
     part = again[100:200]
     del first, array
     gc.collect()
-    np.testing.assert_array_equal(copy_rows(part, 3, 5), matrix[3:5])
     np.testing.assert_array_equal(copy_rows(again, 3, 5), matrix[3:5])
+    del again
+    gc.collect()
+    np.testing.assert_array_equal(copy_rows(part, 3, 5), matrix[103:105])
 
 
 def test_a_matrix_that_was_replaced_or_removed_is_not_taken_from_its_copy(bucket: UPath) -> None:
@@ -270,8 +276,9 @@ def test_a_changed_byte_of_a_matrix_is_refused(bucket: UPath, place: int) -> Non
     write_bytes(path, bytes(content))
     with pytest.raises(StoreError, match=r"matrix\.npy"):
         open_array(path, record)
-    with pytest.raises(StoreError, match=r"matrix\.npy"):
-        write_bytes(path, bytes(content[:-1]))
+    content[place] ^= 1
+    write_bytes(path, bytes(content[:-1]))
+    with pytest.raises(StoreError, match="it is damaged"):
         open_array(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch.utils.data import DataLoader
 
 from rakuten_assets.augmentation import HEAVY, MEDIUM, CutMix
 from rakuten_assets.errors import AugmentationError
+from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.reading import at_address
 from rakuten_assets.torch_data import (
     EpochSampler,
     ImageTable,
@@ -22,6 +25,8 @@ from rakuten_assets.torch_data import (
     validation_loader,
     weights_by_class,
 )
+from rakuten_assets_tests.bucket import BUCKET, bucket_server
+from rakuten_assets_tests.torch_data.conftest import LIMITS
 
 Scanned = tuple[ImageTable, Any]
 
@@ -193,3 +198,21 @@ def test_the_last_small_batch_can_be_dropped(dataset: RakutenImageDataset) -> No
     loader = training_loader(dataset, 7, drop_last=True)
     sizes = [len(batch[0]) for batch in loader]
     assert sizes == [7] * 5 == [7] * len(loader)
+
+
+def test_worker_processes_read_images_of_a_bucket(catalogue: Path) -> None:
+    """A forked process cannot use its parent's client."""
+    with bucket_server():
+        data = at_address(f"s3://{BUCKET}/data")
+        for file in catalogue.rglob("*"):
+            if file.is_file():
+                write_bytes(data / file.relative_to(catalogue).as_posix(), file.read_bytes())
+        here, there = (
+            RakutenImageDataset.from_folder(str(root), "train", limits=LIMITS) for root in (catalogue, data)
+        )
+        assert (here.is_local, there.is_local) == (True, False)
+        assert there[0][0].equal(here[0][0])  # the parent has a client
+        expected = [batch[0] for batch in validation_loader(here, 16)]
+        found = [batch[0] for batch in validation_loader(there, 16, workers=1)]
+        assert len(found) == len(expected) > 1
+        assert all(one.equal(other) for one, other in zip(found, expected, strict=True))
