@@ -51,7 +51,9 @@ def synthetic_root(settings: Settings) -> Path:
 
 
 def image_version(images: UPath) -> str:
-    """A digest of the names, sizes and modification times of a folder's files (98,728 of them: about a second)."""
+    """A digest of the names, sizes and modification times of a folder's files (98,728 of them: about a second); on a
+    bucket, of what its listing says of an object's version.
+    """
     return sha256_of_bytes("\n".join(sorted(_entries(images))).encode())
 
 

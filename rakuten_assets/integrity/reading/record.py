@@ -105,7 +105,8 @@ class Workspace:
 
 def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRecord:
     """The file's bytes, or the record that says why there are none: `missing`, `unreadable_file`, `empty`,
-    `file_too_large` (refused by its size, without reading it).
+    `file_too_large` (refused by its size, without reading it; of a bucket's object, so many bytes are read as are
+    allowed, and one more).
 
     What is said leaves out where the file lies: the same images mounted elsewhere give the same scan.
     """
