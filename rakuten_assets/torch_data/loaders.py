@@ -215,6 +215,7 @@ def _compile(images: int) -> None:
 
 
 def _start_method(dataset: RakutenImageDataset) -> str | None:
-    """How worker processes start; None: as torch starts them. A bucket's client does not survive a fork."""
+    """How worker processes start; None: as torch starts them. A bucket's client does not survive a fork, and a fork
+    server has the variables that it was started with."""
     usual = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
-    return "forkserver" if usual == "fork" and not dataset.is_local else None
+    return "spawn" if usual == "fork" and not dataset.is_local else None
