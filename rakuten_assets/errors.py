@@ -69,3 +69,7 @@ class AugmentationError(RakutenAssetsError):
 
 class DeliveryError(RakutenAssetsError):
     """A message did not reach the webhook."""
+
+
+class MetricsError(RakutenAssetsError):
+    """The exporter of metrics cannot start."""

@@ -88,10 +88,19 @@ def verify_set(storage: str | Path | UPath) -> Manifest:
     return manifest
 
 
+def read_published_manifest(storage: str | Path | UPath) -> Manifest:
+    """The manifest of the published set. No other file is read.
+
+    Raises:
+        StoreError: nothing whole is published, with the command that publishes.
+    """
+    return _manifest(_find(storage)[1])[0]
+
+
 def published_manifest(storage: str | Path | UPath) -> Manifest | None:
-    """The manifest of the published set; None where nothing whole is published. No other file is read."""
+    """As `read_published_manifest`; None where nothing whole is published."""
     try:
-        return _manifest(_find(storage)[1])[0]
+        return read_published_manifest(storage)
     except StoreError:
         return None
 
