@@ -73,3 +73,7 @@ class DeliveryError(RakutenAssetsError):
 
 class MetricsError(RakutenAssetsError):
     """The exporter of metrics cannot start."""
+
+
+class DeploymentError(RakutenAssetsError):
+    """A deployment's files cannot be written where they were asked for."""

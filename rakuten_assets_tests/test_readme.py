@@ -133,6 +133,7 @@ def test_every_other_command_runs(tmp_path: Path) -> None:
         "/path/to/catalogue --full": f"{tmp_path / 'catalogue'} --train-rows 108 --test-rows 20",
         "storage/synthetic/960x144-seed42": str(tmp_path / "storage" / "synthetic" / "108x20-seed42"),
         "/tmp/predictions.csv": str(tmp_path / "predictions.csv"),
+        "/tmp/deployment": str(tmp_path / "deployment"),
         "/tmp/report": str(tmp_path / "report"),
         "epochs=5": "epochs=1",
         "storage/outputs/finetuning": str(tmp_path / "storage" / "outputs" / "finetuning"),

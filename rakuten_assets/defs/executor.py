@@ -21,8 +21,10 @@ from typing import Any, cast
 
 import dagster as dg
 
+from rakuten_assets.defs.cluster.same_settings import refuse_other_settings
 from rakuten_assets.defs.policy import EXCLUSIVE
 from rakuten_assets.defs.preflight import check_run
+from rakuten_assets.defs.resources import shown_settings
 from rakuten_assets.defs.summary import RunSummary
 from rakuten_assets.settings import Settings
 
@@ -55,7 +57,7 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
 
 
 class ToldExecutor(dg.Executor):
-    """Wraps an executor: first the run's needs are checked (`preflight`), at the end its summary is logged."""
+    """Wraps an executor: first the run's settings and needs are checked, at the end its summary is logged."""
 
     def __init__(self, inner: dg.Executor, settings: Settings) -> None:
         self._inner, self._settings = inner, settings
@@ -70,7 +72,9 @@ class ToldExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
         started = time.monotonic()
-        check_run(self._settings, execution_plan.step_keys_to_execute, plan_context.dagster_run.tags)
+        run = plan_context.dagster_run
+        refuse_other_settings(shown_settings(self._settings), run, plan_context.instance)
+        check_run(self._settings, execution_plan.step_keys_to_execute, run.tags)
         summary = RunSummary()
         for event in self._inner.execute(plan_context, execution_plan):
             summary.add(event)

@@ -82,11 +82,9 @@ def settings_resource(settings: Settings) -> dg.ConfigurableResource[Settings]:
         changed = {name: value for name in AT_LAUNCH if (value := getattr(self, name)) != shown[name]}
         return Settings.load(**{**dict(settings), **changed}) if changed else settings
 
-    shown: dict[str, Any] = {}
+    shown = shown_settings(settings)
     members: dict[str, Any] = {"__annotations__": {}, "__module__": __name__, "__doc__": _ABOUT}
     for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        shown[name] = value if name in AT_LAUNCH else _text(value)
         members["__annotations__"][name] = type(shown[name])
         note = "" if name in AT_LAUNCH else f" Not at launch: set by {PREFIX}{name.upper()}."
         members[name] = Field(shown[name], description=f"{field.description or ''}{note}")
@@ -94,6 +92,14 @@ def settings_resource(settings: Settings) -> dg.ConfigurableResource[Settings]:
         "SettingsResource", (dg.ConfigurableResource,), members | {"create_resource": create_resource}
     )
     return resource()  # type: ignore[no-any-return]
+
+
+def shown_settings(settings: Settings) -> dict[str, Any]:
+    """The settings as the resource shows them: numbers and flags that a run may change, texts of all others."""
+    return {
+        name: getattr(settings, name) if name in AT_LAUNCH else _text(getattr(settings, name))
+        for name in Settings.model_fields
+    }
 
 
 _ABOUT = """The project's settings, as the environment gives them. A run may change how fast it is, what is refused and

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from rakuten_assets.errors import DeliveryError, SettingsError
 from rakuten_assets.runtime.webhook import post_message
 from rakuten_assets.settings import Settings
 from rakuten_assets_tests.defs.conftest import Project
+from rakuten_assets_tests.receiver import Receiver, running_receiver
 
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
 
@@ -25,47 +23,10 @@ INTERFACE = "http://127.0.0.1:3000"
 SHARDS = dg.StaticPartitionsDefinition(["00", "01"])
 
 
-class Receiver(HTTPServer):
-    """Takes messages, or refuses them with `status`."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.messages: list[str] = []
-        self.status = 200
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/secret"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.status == 200:
-            self.server.messages.append(body["text"])
-        self.send_response(self.server.status)
-        if self.server.status == 302:
-            self.send_header("Location", "/elsewhere")
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running_receiver() as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Several machines: runs through a queue to workers, dead workers noticed, workers with other settings refused."""

@@ -1,0 +1,1 @@
+"""A deployment on several machines, written out as files: `python -m rakuten_assets.deploy DIR`."""

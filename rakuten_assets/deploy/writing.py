@@ -1,0 +1,79 @@
+"""The files of a deployment: templates that lie beside this module, with the few values that they leave open."""
+
+from __future__ import annotations
+
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from rakuten_assets.errors import DeploymentError
+from rakuten_assets.metrics.dashboard import dashboard_text
+from rakuten_assets.project import project_root
+
+_DASHBOARD = "grafana/dashboards/rakuten_assets.json"
+
+
+def deployment_files(workers: int, shards_per_run: int) -> dict[str, str]:
+    """Every file's text by its path below the deployment's folder.
+
+    Args:
+        workers: runs that are under way at once.
+        shards_per_run: how many shards one run of a backfill covers.
+    """
+    values = {"workers": workers, "shards_per_run": shards_per_run, "project": project_root()}
+    # What stays in the files for compose and the shell has one brace or a dollar.
+    templates = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    found = _texts(resources.files("rakuten_assets.deploy") / "files", "")
+    files = {name: templates.from_string(text).render(values) for name, text in found.items()}
+    return {**files, _DASHBOARD: dashboard_text()}
+
+
+def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) -> dict[str, bool]:
+    """Write a deployment's files.
+
+    Args:
+        folder: made where it is not there; other files in it are let alone.
+        workers, shards_per_run: as for `deployment_files`.
+
+    Returns:
+        Path below `folder` -> whether it is new; one that was there had just this content.
+
+    Raises:
+        DeploymentError: a file is there and says something else. None is written then.
+        OSError: the folder cannot be written.
+    """
+    files = deployment_files(workers, shards_per_run)
+    changed = [
+        name for name, text in files.items() if (folder / name).exists() and _differs(folder / name, text)
+    ]
+    if changed:
+        raise DeploymentError(
+            f"{folder}: {', '.join(sorted(changed))} {'is' if len(changed) == 1 else 'are'} there and would be "
+            "replaced by something else; nothing was written. Name another folder, or move what is yours away"
+        )
+    written = {name: not (folder / name).exists() for name in files}
+    for name, text in files.items():
+        if written[name]:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            if path.suffix == ".sh":
+                path.chmod(0o755)
+    return written
+
+
+def _differs(path: Path, text: str) -> bool:
+    try:
+        return path.read_text("utf-8") != text
+    except (IsADirectoryError, UnicodeDecodeError):
+        return True
+
+
+def _texts(folder: Traversable, prefix: str) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for entry in folder.iterdir():
+        name = f"{prefix}{entry.name}"
+        texts |= _texts(entry, f"{name}/") if entry.is_dir() else {name: entry.read_text("utf-8")}
+    return texts

@@ -1,0 +1,169 @@
+"""A backfill on the deployment that `rakuten_assets.deploy` writes out: Postgres, Redis, a bucket, two workers, of
+which one run's process and one whole worker are killed; whoever is to be told of that is told once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rakuten_assets.settings import variable_names
+from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.reading import at_address, read_bytes
+from rakuten_assets.synthetic import generate_catalog
+from rakuten_assets_tests.bucket import BUCKET, bucket_server
+from rakuten_assets_tests.deploy.cluster import Cluster, find_program, running_cluster, waited
+from rakuten_assets_tests.receiver import running_receiver
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not all(find_program(name) for name in ("redis-server", "initdb", "postgres")),
+        reason="Redis or Postgres is not installed: apt-get install redis-server postgresql",
+    ),
+]
+
+GROUPS = ("raw", "labels", "catalog", "features", "outputs")
+TRAIN_ROWS, TEST_ROWS, SHARDS = 160, 32, 16
+SETTINGS = {
+    "RAKUTEN_BACKBONE": "efficientnet_lite0",
+    "RAKUTEN_SHARDS": str(SHARDS),
+    "RAKUTEN_NUMERICS": "portable",
+    "RAKUTEN_THREADS": "1",
+    "RAKUTEN_UNREADABLE_FAIL": "1",  # shards of a dozen images: one injected fault is a large share
+}
+NOTICED = 120.0  # seconds until a dead worker's run has failed
+
+
+def _environment() -> dict[str, str]:
+    ours = set(variable_names())
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("catalog") / "synthetic"
+    generate_catalog(folder, TRAIN_ROWS, TEST_ROWS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calm_outputs(catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What one run over all shards publishes on disk."""
+    folder = tmp_path_factory.mktemp("calm")
+    selection = " or ".join(f"group:{name}" for name in GROUPS)
+    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
+    command += ["--select", selection, "--partition-range", f"00...{SHARDS - 1:02}"]
+    places = {"RAKUTEN_STORAGE": str(folder / "storage"), "RAKUTEN_DATA_DIR": str(catalog)}
+    subprocess.run(command, check=True, cwd=folder, env={**_environment(), **SETTINGS, **places})
+    outputs = folder / "storage" / "outputs"
+    return {path.name: path.read_bytes() for path in outputs.iterdir() if path.suffix in (".npy", ".parquet")}
+
+
+def _shard_runs(cluster: Cluster, *statuses: str) -> list[dict[str, object]]:
+    return [
+        run
+        for run in cluster.runs()
+        if run["status"] in statuses and "dagster/asset_partition_range_start" in run["tags"]
+    ]
+
+
+def test_a_backfill_outlives_a_killed_run_and_a_killed_worker(
+    catalog: Path, calm_outputs: dict[str, bytes]
+) -> None:
+    with bucket_server() as server, running_receiver() as receiver:
+        data, storage = at_address(f"s3://{BUCKET}/data"), at_address(f"s3://{BUCKET}/storage")
+        for file in catalog.rglob("*"):
+            if file.is_file():
+                write_bytes(data / file.relative_to(catalog).as_posix(), file.read_bytes())
+        environment = {
+            **_environment(),
+            **SETTINGS,
+            "RAKUTEN_SHARDS_PER_RUN": "4",
+            "RAKUTEN_WEBHOOK": receiver.address,
+            "RAKUTEN_DATA_DIR": str(data),
+            "RAKUTEN_STORAGE": str(storage),
+        }
+        with running_cluster(environment, workers=2, shards_per_run=4) as cluster:
+            nodes = cluster.ask("{ assetNodes { assetKey { path } groupName } }")["assetNodes"]
+            wanted = [node["assetKey"]["path"] for node in nodes if node["groupName"] in GROUPS]
+            # What is in the log before the first look is no news.
+            waited(
+                "the alerts have looked",
+                lambda: "Checking for new runs for sensor: alerts" in cluster.log("daemon"),
+            )
+            started = time.monotonic()
+            backfill = cluster.backfill(wanted)
+
+            # The process of a run dies: Celery says so at once.
+            first = waited("a run over shards", lambda: _shard_runs(cluster, "STARTED"))[0]
+            time.sleep(3)
+            victim = next(name for name in ("worker1", "worker2") if first["runId"] in cluster.log(name))
+            process = cluster.run_of(victim)
+            assert process is not None
+            process.kill()
+            waited("the killed run failed", lambda: _failed(cluster, first), NOTICED)
+
+            # A whole worker dies, and is started anew, as containers are: nobody says so.
+            busy = waited("another run on worker1", lambda: _run_on(cluster, "worker1"))
+            cluster.kill("worker1")
+            killed_at = time.monotonic()
+            cluster.start_worker("worker1")
+            waited("the dead worker was noticed", lambda: _failed(cluster, busy), NOTICED)
+            print(f"a dead worker was noticed after {time.monotonic() - killed_at:.0f} s")
+
+            waited(
+                "the backfill ended",
+                lambda: (
+                    cluster.backfill_status(backfill)
+                    in ("COMPLETED_SUCCESS", "COMPLETED", "COMPLETED_FAILED")
+                ),
+                600,
+            )
+            print(f"the backfill took {time.monotonic() - started:.0f} s")
+            runs = cluster.runs()
+            print(*((run["runId"], run["status"], run["tags"]) for run in runs), sep="\n")
+            assert cluster.backfill_status(backfill) == "COMPLETED_SUCCESS"
+            statuses = Counter(run["status"] for run in runs)
+            assert statuses == {"SUCCESS": len(runs) - 2, "FAILURE": 2}
+            retries = [run for run in runs if "dagster/retry_number" in run["tags"]]
+            assert {run["tags"]["dagster/parent_run_id"] for run in retries} == {
+                first["runId"],
+                busy["runId"],
+            }
+            assert all(cluster.log(name).count("succeeded in") for name in ("worker1", "worker2"))
+
+            waited("both failures were told", lambda: busy["runId"] in "".join(receiver.messages))
+            told = "\n".join(receiver.messages)
+            assert [told.count(f"/runs/{run['runId']}") for run in runs] == [
+                int(run["status"] == "FAILURE") for run in runs
+            ]
+            assert "image_scan, shard 15, check unreadable_share" in told
+
+            cluster.start("metrics")
+            waited("the metrics are served", lambda: cluster.answers("metrics"))
+            with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ports['metrics']}/metrics") as answer:
+                assert b"rakuten_" in answer.read()
+        outputs = {
+            path.name: read_bytes(path)
+            for path in (storage / "outputs").iterdir()
+            if path.suffix in (".npy", ".parquet")
+        }
+        assert outputs == calm_outputs
+        assert server.requests
+
+
+def _failed(cluster: Cluster, run: dict[str, object]) -> bool:
+    return any(one["runId"] == run["runId"] and one["status"] == "FAILURE" for one in cluster.runs())
+
+
+def _run_on(cluster: Cluster, worker: str) -> dict[str, object] | None:
+    """A run over shards that this worker has now."""
+    log = cluster.log(worker)
+    return next((run for run in _shard_runs(cluster, "STARTED") if str(run["runId"]) in log), None)
