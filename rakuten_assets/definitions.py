@@ -23,6 +23,7 @@ from rakuten_assets.defs.labels import stage as labels  # noqa: E402
 from rakuten_assets.defs.outputs import stage as outputs  # noqa: E402
 from rakuten_assets.defs.raw import stage as raw  # noqa: E402
 from rakuten_assets.defs.resources import build_resources  # noqa: E402
+from rakuten_assets.defs.retention import build_retention  # noqa: E402
 from rakuten_assets.defs.shards import ShardPartitions  # noqa: E402
 from rakuten_assets.defs.terminal import speak_plainly  # noqa: E402
 from rakuten_assets.settings import Settings  # noqa: E402
@@ -50,7 +51,7 @@ def build_defs(
     jobs = build_jobs()
     whole = dg.Definitions(
         jobs=list(jobs.values()),
-        sensors=[build_automation(), *build_alerts(chosen)],
+        sensors=[build_automation(), *build_alerts(chosen), *build_retention(chosen)],
         resources={**build_resources(chosen), **(resources or {})},
         executor=build_executor(chosen),
     )

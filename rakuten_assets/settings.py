@@ -206,6 +206,14 @@ class Settings(BaseSettings):
         "http://127.0.0.1:3000", description="Address of Dagster's interface, for the links of `alerts`."
     )
 
+    keep_runs_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days that Dagster's records of a run are kept once all that it made was made again; 0: for ever. "
+        "The sensor `old_runs` deletes them.",
+    )
+
     @field_validator("webhook", "interface")
     @classmethod
     def _web_address(cls, value: Any) -> Any:

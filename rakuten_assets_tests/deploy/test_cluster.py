@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 GROUPS = ("raw", "labels", "catalog", "features", "outputs")
-TRAIN_ROWS, TEST_ROWS, SHARDS = 160, 32, 16
+TRAIN_ROWS, TEST_ROWS, SHARDS = 240, 48, 16
 SETTINGS = {
     "RAKUTEN_BACKBONE": "efficientnet_lite0",
     "RAKUTEN_SHARDS": str(SHARDS),
@@ -85,12 +85,12 @@ def test_a_backfill_outlives_a_killed_run_and_a_killed_worker(
         environment = {
             **_environment(),
             **SETTINGS,
-            "RAKUTEN_SHARDS_PER_RUN": "4",
+            "RAKUTEN_SHARDS_PER_RUN": "2",
             "RAKUTEN_WEBHOOK": receiver.address,
             "RAKUTEN_DATA_DIR": str(data),
             "RAKUTEN_STORAGE": str(storage),
         }
-        with running_cluster(environment, workers=2, shards_per_run=4) as cluster:
+        with running_cluster(environment, workers=2, shards_per_run=2) as cluster:
             nodes = cluster.ask("{ assetNodes { assetKey { path } groupName } }")["assetNodes"]
             wanted = [node["assetKey"]["path"] for node in nodes if node["groupName"] in GROUPS]
             # What is in the log before the first look is no news.
@@ -102,16 +102,14 @@ def test_a_backfill_outlives_a_killed_run_and_a_killed_worker(
             backfill = cluster.backfill(wanted)
 
             # The process of a run dies: Celery says so at once.
-            first = waited("a run over shards", lambda: _shard_runs(cluster, "STARTED"))[0]
-            time.sleep(3)
-            victim = next(name for name in ("worker1", "worker2") if first["runId"] in cluster.log(name))
+            victim, first = waited("a run over shards", lambda: _under_way(cluster, "worker1", "worker2"))
             process = cluster.run_of(victim)
             assert process is not None
             process.kill()
             waited("the killed run failed", lambda: _failed(cluster, first), NOTICED)
 
             # A whole worker dies, and is started anew, as containers are: nobody says so.
-            busy = waited("another run on worker1", lambda: _run_on(cluster, "worker1"))
+            _, busy = waited("another run on worker1", lambda: _under_way(cluster, "worker1"))
             cluster.kill("worker1")
             killed_at = time.monotonic()
             cluster.start_worker("worker1")
@@ -163,7 +161,10 @@ def _failed(cluster: Cluster, run: dict[str, object]) -> bool:
     return any(one["runId"] == run["runId"] and one["status"] == "FAILURE" for one in cluster.runs())
 
 
-def _run_on(cluster: Cluster, worker: str) -> dict[str, object] | None:
-    """A run over shards that this worker has now."""
-    log = cluster.log(worker)
-    return next((run for run in _shard_runs(cluster, "STARTED") if str(run["runId"]) in log), None)
+def _under_way(cluster: Cluster, *workers: str) -> tuple[str, dict[str, object]] | None:
+    """A worker, and the run over shards that it is at: something of the run was logged there."""
+    for run in _shard_runs(cluster, "STARTED"):
+        for worker in workers:
+            if str(run["runId"]) in cluster.log(worker):
+                return worker, run
+    return None
