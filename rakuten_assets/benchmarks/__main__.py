@@ -97,7 +97,14 @@ def _backbones(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     names = options.names.split(",") if options.names else [entry.name for entry in ENTRIES]
     accuracies = backbones.parse_accuracies(options.accuracy, names)
     engines = [one for one in extraction.contestants(with_torch=not options.without_torch) if one.engine]
-    rows = backbones.measure(names, work / "storage", options.n, options.workers, engines)
+    rows = backbones.measure(
+        names,
+        work / "storage",
+        options.n,
+        options.workers,
+        engines,
+        lambda line: print(line, file=sys.stderr, flush=True),
+    )
     print(backbones.report(rows, accuracies))
     return rows
 

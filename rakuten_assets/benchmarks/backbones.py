@@ -7,7 +7,7 @@ backbone is converted in one process and measured in another.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,12 @@ the score is out of what the others weigh."""
 
 
 def measure(
-    names: Sequence[str], storage: Path, images: int, workers: int, chosen: Sequence[Contestant]
+    names: Sequence[str],
+    storage: Path,
+    images: int,
+    workers: int,
+    chosen: Sequence[Contestant],
+    log: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Measure backbones, each on every engine.
 
@@ -71,6 +76,7 @@ def measure(
         images: how many prepared images the rate is taken over, twice; the better counts.
         workers: threads.
         chosen: engines and precisions.
+        log: told of each in a line, once it is measured.
 
     Returns:
         One row a backbone and engine, with the keys of `COLUMNS`.
@@ -96,6 +102,10 @@ def measure(
             about, _ = _asked(request, "convert")
             costs, peak = _asked(request, "costs")
             document_ms, document_gb = DOCUMENT.get(name, (None, None))
+            log(
+                f"{len(rows) + 1} of {len(names) * len(chosen)}: {name}, {contestant.engine} {contestant.precision}: "
+                f"{costs['images_per_second']:.1f} images/s"
+            )
             rows.append(
                 {
                     **about,
