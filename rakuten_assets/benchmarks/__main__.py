@@ -154,6 +154,43 @@ def _reruns(options: argparse.Namespace, work: Path, shares: Sequence[float]) ->
     return rows
 
 
+def _near_duplicates(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import near_duplicates
+
+    rows = near_duplicates.compare([options.n], options.rounds, options.workers)
+    print(markdown_table(rows, near_duplicates.COLUMNS))
+    return rows
+
+
+def _store(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import store
+
+    rows = store.compare(work / "rows", options.n, options.dimensions, options.rounds)
+    print(markdown_table(rows, store.COLUMNS))
+    return rows
+
+
+def _scale(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import scale
+
+    plans = [
+        scale.Plan(
+            images=images,
+            dim=options.dimensions,
+            shards=options.shards,
+            workers=options.machines,
+            images_per_second=options.images_per_second,
+            get_price=options.get_price,
+            put_price=options.put_price,
+            memory=options.memory,
+        )
+        for images in options.images
+    ]
+    rows, text = scale.table(plans, options.workers)
+    print(text)
+    return rows
+
+
 def _workplace(options: argparse.Namespace, work: Path) -> Any:
     from rakuten_assets.benchmarks.measuring.graph import Workplace
 
@@ -252,6 +289,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--features", type=Path, help=".npy of features (default: synthetic ones)")
     command.add_argument("--labels", type=Path, help=".npy of the class codes of their rows")
+    add("near-duplicates", "the exact hash search over drawn images, with and without kernels", _near_duplicates,
+        2_000_000, 1)  # fmt: skip
+    command = add(
+        "store", "opening a store of many rows, beside a dictionary of its keys", _store, 2_000_000, 1
+    )
+    command.add_argument("--dimensions", type=int, default=4, help="of the rows (default: 4)")
+    _add_scale(add("scale", "a catalogue of any size on paper, and where it breaks first", _scale, 0, 1))
     for name, help_text, measure, n, rounds in (
         ("incremental", "a re-run's cost against the share of changed images", _incremental, 5000, 1),
         ("overhead", "what Dagster adds to the bare work", _overhead, 20_000, 1),
@@ -262,6 +306,28 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--test-rows", type=int, default=default, help=f"default: {default:,}")
         command.add_argument("--shards", type=int, default=16, help="default: 16")
     return parser
+
+
+def _add_scale(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--images",
+        type=int,
+        nargs="+",
+        default=[100_000, 10_000_000, 100_000_000],
+        help="numbers of images (default: 100 thousand, 10 and 100 million)",
+    )
+    for name, kind, default, help_text in (
+        ("dimensions", int, 1280, "of a feature vector"),
+        ("shards", int, 0, "0: the proposed number"),
+        ("machines", int, 1, "that share the shards"),
+        ("images-per-second", float, 100.0, "of one machine, from files to rows"),
+        ("get-price", float, 0.0004, "of a thousand requests that read"),
+        ("put-price", float, 0.005, "of a thousand requests that write or list"),
+        ("memory", float, 24e9, "bytes of a machine"),
+    ):
+        command.add_argument(
+            f"--{name}", type=kind, default=default, help=f"{help_text} (default: {default:,})"
+        )
 
 
 if __name__ == "__main__":

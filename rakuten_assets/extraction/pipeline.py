@@ -202,7 +202,7 @@ class Extractor:
         started = time.monotonic()
         _check_arguments(files, sha256, out, self.feature_dim)
         self._store.refresh()
-        plan = plan_rows(sha256, self._store.__contains__)
+        plan = plan_rows(sha256, self._store.contains)
         out[plan.invalid_rows] = 0.0
         rows_of_key = _rows_by_key(plan)
         plan = self._reuse(plan, rows_of_key, out)

@@ -41,12 +41,14 @@ class ExtractionPlan:
         return ExtractionPlan(self.keys, self.first_rows, self.key_of_row, stored)
 
 
-def plan_rows(sha256: Sequence[str], is_stored: Callable[[bytes], bool]) -> ExtractionPlan:
+def plan_rows(
+    sha256: Sequence[str], are_stored: Callable[[Sequence[bytes]], NDArray[np.bool_]]
+) -> ExtractionPlan:
     """Plan the rows of images with the given hashes.
 
     Args:
         sha256: hexadecimal digest of each row's file; "" for an image that is not valid.
-        is_stored: whether the store has the features of the image with this digest.
+        are_stored: whether the store has the features of the image with each of these digests, bool (n,).
 
     Raises:
         ValueError: a digest is neither "" nor 64 hexadecimal digits; names the row.
@@ -62,8 +64,7 @@ def plan_rows(sha256: Sequence[str], is_stored: Callable[[bytes], bool]) -> Extr
             first_rows.append(row)
         key_of_row[row] = index_of[digest]
     keys = tuple(_key(digest, first_rows[index]) for digest, index in index_of.items())
-    stored = np.fromiter((is_stored(key) for key in keys), np.bool_, len(keys))
-    return ExtractionPlan(keys, np.asarray(first_rows, np.int64), key_of_row, stored)
+    return ExtractionPlan(keys, np.asarray(first_rows, np.int64), key_of_row, are_stored(keys))
 
 
 def _key(digest: str, row: int) -> bytes:

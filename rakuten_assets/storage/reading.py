@@ -8,6 +8,7 @@ never taken from the client's memory: another process may have written since.
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
 import threading
@@ -35,6 +36,7 @@ _AHEAD = 4 * CONNECTIONS
 # Fetched and not yet asked for, or on the way: 2,000 of the challenge's images, or a few of the largest allowed.
 _MOST_BYTES_AHEAD = 64_000_000
 _PIECE_BYTES = 4 << 20
+_HEAD_BYTES = 4096
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -93,6 +95,55 @@ def open_ranged(path: Path | UPath) -> IO[bytes]:
     far: Any = path
     file: IO[bytes] = far.open("rb", block_size=_PIECE_BYTES)
     return file
+
+
+def open_sized(path: UPath, size: int) -> IO[bytes]:
+    """A file on a bucket, of a size that a listing has told: to be read in few places."""
+    file: Any = _SizedFile(path, size)
+    opened: IO[bytes] = file
+    return opened
+
+
+class _SizedFile(io.RawIOBase):
+    """A file on a bucket whose size a listing has told: each read is one request, of few bytes at the file's head and
+    else of what is asked for.
+
+    Args:
+        path: on a bucket.
+        size: in bytes.
+    """
+
+    def __init__(self, path: UPath, size: int) -> None:
+        self._path, self._size, self._at = path, size, 0
+        self._head: bytes | None = None
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        stop = self._size if size < 0 else min(self._at + size, self._size)
+        start, self._at = self._at, max(self._at, stop)
+        if stop <= start:
+            return b""
+        if stop > _HEAD_BYTES:
+            return self._fetched(start, stop)
+        if self._head is None:
+            self._head = self._fetched(0, min(_HEAD_BYTES, self._size))
+        return self._head[start:stop]
+
+    def _fetched(self, start: int, stop: int) -> bytes:
+        with client_errors():
+            return _of_bucket(self._path, stop, start)
 
 
 def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
@@ -250,14 +301,14 @@ def _size(result: object) -> int:
     return len(result) if isinstance(result, bytes) else 0
 
 
-def _of_bucket(path: Any, most: int | None) -> bytes:
+def _of_bucket(path: Any, stop: int | None, start: int = 0) -> bytes:
     # s3fs asks for the size first where it may fetch parts side by side.
     alone = {"max_concurrency": 1} if path.protocol in ("s3", "s3a") else {}
-    if most is None:
+    if stop is None:
         content: bytes = path.fs.cat_file(path.path, **alone)
         return content
     try:
-        content = path.fs.cat_file(path.path, start=0, end=most, **alone)
+        content = path.fs.cat_file(path.path, start=start, end=stop, **alone)
     except FileNotFoundError:
         raise
     except Exception:

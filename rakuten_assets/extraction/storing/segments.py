@@ -40,16 +40,23 @@ class SegmentIndex:
     """What a segment holds and where.
 
     Attributes:
-        keys: sha256 of each row's image, 32 bytes each.
+        keys: uint8 (n, 32), sha256 of each row's image.
         crcs: uint32 (n,)
         dim: length of a row.
         features_at: the offset in the file of the first row.
     """
 
-    keys: tuple[bytes, ...]
+    keys: NDArray[np.uint8]
     crcs: NDArray[np.uint32]
     dim: int
     features_at: int
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def key(self, row: int) -> bytes:
+        """sha256 of a row's image."""
+        return bytes(self.keys[row])
 
 
 def encode_segment(
@@ -83,11 +90,10 @@ def read_index(file: IO[bytes], name: str, fingerprint_digest: str, dim: int) ->
         raise StoreError(f"its rows have another fingerprint ({metadata.get('fingerprint')})")
     data_at = _LENGTH_BYTES + length
     count = _check_layout(places, dim, size - data_at)
-    sha256 = _slice(file, data_at, places["sha256"])
-    crcs = _slice(file, data_at, places["crc32"])
+    sha256, crcs = _slices(file, data_at, places["sha256"], places["crc32"])
     if _name(prefix + header, sha256, crcs) != name:
         raise StoreError("its header or index does not match its name")
-    keys = tuple(sha256[at : at + KEY_BYTES] for at in range(0, count * KEY_BYTES, KEY_BYTES))
+    keys = np.frombuffer(sha256, np.uint8).reshape(count, KEY_BYTES)
     return SegmentIndex(
         keys, np.frombuffer(crcs, "<u4"), dim, data_at + places["features"]["data_offsets"][0]
     )
@@ -107,7 +113,7 @@ def read_rows(
         for row in rows[_position(rows, first) : _position(rows, last) + 1]:
             at = (row - first) * row_bytes
             piece = content[at : at + row_bytes]
-            whole = len(piece) == row_bytes and _crc(piece, index.keys[row]) == index.crcs[row]
+            whole = len(piece) == row_bytes and _crc(piece, index.key(row)) == index.crcs[row]
             yield row, np.frombuffer(piece, "<f4") if whole else None
 
 
@@ -143,10 +149,20 @@ def _exactly(file: IO[bytes], count: int) -> bytes:
     return content
 
 
-def _slice(file: IO[bytes], data_at: int, place: dict[str, Any]) -> bytes:
-    start, stop = place["data_offsets"]
+def _slices(file: IO[bytes], data_at: int, one: dict[str, Any], other: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The bytes of two tensors; those of neighbours by one read, which on a bucket is one request."""
+    first, last = sorted((one, other), key=lambda place: place["data_offsets"][0])
+    start, middle = first["data_offsets"]
+    after, stop = last["data_offsets"]
     file.seek(data_at + start)
-    return _exactly(file, stop - start)
+    if middle == after:
+        both = _exactly(file, stop - start)
+        parts = both[: middle - start], both[middle - start :]
+    else:
+        before = _exactly(file, middle - start)
+        file.seek(data_at + after)
+        parts = before, _exactly(file, stop - after)
+    return parts if first is one else (parts[1], parts[0])
 
 
 def _parsed(header: bytes) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:

@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from rakuten_assets.errors import StoreError
+from rakuten_assets.extraction.storing.key_index import KeyIndex
 from rakuten_assets.extraction.storing.segments import (
     SUFFIX,
     SegmentIndex,
@@ -30,7 +32,7 @@ from rakuten_assets.extraction.storing.segments import (
 )
 from rakuten_assets.storage.files import is_local, write_bytes
 from rakuten_assets.storage.leftovers import remove_temporary_files
-from rakuten_assets.storage.reading import open_ranged, read_together
+from rakuten_assets.storage.reading import bucket_files, open_ranged, open_sized, read_together
 from rakuten_assets.storage.records import read_record, write_record
 
 DAMAGED_SUFFIX = ".damaged"
@@ -40,6 +42,8 @@ _SMALL_SEGMENTS_BEFORE_MERGING = 64
 # 21 MB of EfficientNet-B0 rows: few files, and little memory to write one.
 _ROWS_OF_A_MERGED_SEGMENT = 4096
 _MOST_LISTINGS_OF_A_READ = 5
+# Of these or more, and a quarter of the others, the dictionary is given up and all are sorted anew.
+_RECENT_ROWS = 1 << 16
 
 
 class RowStore:
@@ -59,31 +63,39 @@ class RowStore:
         self._log = log
         self._segments: dict[str, SegmentIndex] = {}
         self._unusable: set[str] = set()
-        self._place: dict[bytes, tuple[str, int]] = {}
+        # Built when it is first asked for; None after any change but an `append`, whose rows are looked for in
+        # `_recent` until they are many.
+        self._index: KeyIndex | None = None
+        self._recent: dict[bytes, tuple[str, int]] = {}
         if is_local(folder):
             remove_temporary_files(Path(folder))
         self.refresh()
 
     def __len__(self) -> int:
-        return len(self._place)
+        index = self._key_index()
+        return len(index) + int((index.find(list(self._recent))[0] < 0).sum())
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._place
+        return bool(self.contains([key])[0])
+
+    def contains(self, keys: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Whether there is a row of each key, bool (n,)."""
+        there: NDArray[np.bool_] = self._key_index().find(keys)[0] >= 0
+        if self._recent:
+            there |= np.fromiter((key in self._recent for key in keys), np.bool_, len(keys))
+        return there
 
     def refresh(self) -> None:
         """Take notice of segments that this or another process has added or merged away."""
-        present = set(self._names())
-        vanished = [name for name in self._segments if name not in present]
-        for name in vanished:
-            del self._segments[name]
-        if vanished:
-            self._place = {}
-            for name, index in self._segments.items():
-                self._place.update((key, (name, row)) for row, key in enumerate(index.keys))
-        new = sorted(present - self._segments.keys() - self._unusable)
-        for name, index_of in read_together(self._read_index, new, far=not is_local(self.folder)):
+        present = self._present()
+        for name in [name for name in self._segments if name not in present]:
+            self._drop(name)
+        new = sorted(present.keys() - self._segments.keys() - self._unusable)
+        read = functools.partial(self._read_index, sizes=present)
+        for name, index_of in read_together(read, new, far=not is_local(self.folder)):
             try:
-                self._add(name, index_of())
+                self._segments[name] = index_of()
+                self._index = None
             except FileNotFoundError:
                 continue
             except StoreError as error:
@@ -100,7 +112,7 @@ class RowStore:
         wanted = list(range(len(keys)))
         for _ in range(_MOST_LISTINGS_OF_A_READ):
             wanted = self._read_once(keys, wanted, put)
-            if not any(keys[i] in self._place for i in wanted):
+            if not self.contains([keys[i] for i in wanted]).any():
                 break
         return sorted(wanted)
 
@@ -114,14 +126,18 @@ class RowStore:
             return
         name, content = encode_segment(features, keys, self._digest)
         self._write(name, content)
-        self._add(name, read_index(io.BytesIO(content), name, self._digest, self._dim))
+        index = read_index(io.BytesIO(content), name, self._digest, self._dim)
+        self._segments[name] = index
+        self._recent.update((key, (name, row)) for row, key in enumerate(keys))
+        if len(self._recent) > max(_RECENT_ROWS, len(self._index or ()) // 4):
+            self._index, self._recent = None, {}
 
     def merge_small_segments(self) -> None:
         """Rewrite small segments as few large ones, once there are many of them."""
-        small = sorted(name for name, index in self._segments.items() if len(index.keys) < _SMALL_ROWS)
+        small = sorted(name for name, index in self._segments.items() if len(index) < _SMALL_ROWS)
         if len(small) <= _SMALL_SEGMENTS_BEFORE_MERGING:
             return
-        for group in _groups(small, [len(self._segments[name].keys) for name in small]):
+        for group in _groups(small, [len(self._segments[name]) for name in small]):
             self._merge(group)
         self.refresh()
 
@@ -140,32 +156,44 @@ class RowStore:
             self._log(f"{error}; it only describes the rows, and is written anew by the next computation")
             return {}
 
-    def _names(self) -> list[str]:
-        return [name for name in self._entries() if name.endswith(SUFFIX) and not name.startswith(".")]
-
-    def _entries(self) -> list[str]:
+    def _present(self) -> dict[str, int]:
+        """Segments in the folder; with their sizes, which a bucket's listing says and a folder's does not (0)."""
         try:
-            if not is_local(self.folder):
-                self.folder.fs.invalidate_cache()
-            return [path.name for path in self.folder.iterdir()]
+            if is_local(self.folder):
+                listed = {path.name: 0 for path in self.folder.iterdir()}
+            else:
+                listed = {name: int(entry["size"]) for name, entry in bucket_files(self.folder).items()}
         except (FileNotFoundError, NotADirectoryError):  # universal_pathlib's word for a missing folder
-            return []
+            return {}
+        return {
+            name: size for name, size in listed.items() if name.endswith(SUFFIX) and not name.startswith(".")
+        }
 
-    def _read_index(self, name: str) -> SegmentIndex:
-        with open_ranged(self.folder / name) as file:
+    def _read_index(self, name: str, sizes: Mapping[str, int]) -> SegmentIndex:
+        path = self.folder / name
+        with path.open("rb") if is_local(path) else open_sized(path, sizes[name]) as file:
             return read_index(file, name, self._digest, self._dim)
 
-    def _add(self, name: str, index: SegmentIndex) -> None:
-        self._segments[name] = index
-        self._place.update((key, (name, row)) for row, key in enumerate(index.keys))
+    def _key_index(self) -> KeyIndex:
+        if self._index is None:
+            self._index = KeyIndex(self._segments)
+            self._recent = {}
+        return self._index
+
+    def _places(self, keys: Sequence[bytes]) -> Iterator[tuple[str, int] | None]:
+        """Segment and row of each key, None where there is none."""
+        index = self._key_index()
+        for key, segment, row in zip(keys, *map(np.ndarray.tolist, index.find(keys)), strict=True):
+            yield (index.names[segment], row) if segment >= 0 else self._recent.get(key)
 
     def _read_once(
         self, keys: Sequence[bytes], wanted: Iterable[int], put: Callable[[int, NDArray[np.float32]], None]
     ) -> list[int]:
         by_segment: dict[str, list[tuple[int, int]]] = defaultdict(list)
         left = []
-        for i in wanted:
-            if (place := self._place.get(keys[i])) is None:
+        wanted = list(wanted)
+        for i, place in zip(wanted, self._places([keys[i] for i in wanted]), strict=True):
+            if place is None:
                 left.append(i)
             else:
                 by_segment[place[0]].append((place[1], i))
@@ -188,7 +216,7 @@ class RowStore:
                 left += [i for _, i in places]
                 continue
             except OSError as error:
-                self._forget(name)
+                self._drop(name)
                 self._unusable.add(name)
                 self._log(f"{self.folder / name} cannot be read ({error}); its rows will be computed again")
                 left += [i for _, i in places]
@@ -205,7 +233,7 @@ class RowStore:
         except FileNotFoundError:  # another process was faster
             self.refresh()
             return
-        bad = len(self._segments[name].keys) - len(keys)
+        bad = len(self._segments[name]) - len(keys)
         if keys:
             self.append(keys, np.stack(features))
         self._set_aside(name, f"{bad} of its rows do not match their checksum")
@@ -214,9 +242,9 @@ class RowStore:
         index = self._segments[name]
         keys, features = [], []
         with open_ranged(self.folder / name) as file:
-            for row, values in read_rows(file, index, range(len(index.keys))):
+            for row, values in read_rows(file, index, range(len(index))):
                 if values is not None:
-                    keys.append(index.keys[row])
+                    keys.append(index.key(row))
                     features.append(values)
         return keys, features
 
@@ -230,7 +258,7 @@ class RowStore:
                 own_keys, own_features = self._good_rows(name)
             except OSError:
                 continue
-            if len(own_keys) < len(self._segments[name].keys):
+            if len(own_keys) < len(self._segments[name]):
                 self._salvage(name)
                 continue
             for key, values in zip(own_keys, own_features, strict=True):
@@ -251,14 +279,13 @@ class RowStore:
         except StoreError as error:
             raise StoreError(f"cannot write rows: {error}") from error
 
-    def _forget(self, name: str) -> None:
-        index = self._segments.pop(name, None)
-        for key in index.keys if index else ():
-            if self._place.get(key, ("", 0))[0] == name:
-                del self._place[key]
+    def _drop(self, name: str) -> None:
+        """Look for nothing in this segment any more."""
+        self._segments.pop(name, None)
+        self._index = None
 
     def _set_aside(self, name: str, reason: str) -> None:
-        self._forget(name)
+        self._drop(name)
         path = self.folder / name
         try:
             path.rename(path.with_name(name + DAMAGED_SUFFIX))

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rakuten_assets.integrity.duplicates.near_duplicates import Nearness, Positions, iter_near_pairs
+from rakuten_assets.integrity.duplicates.near_duplicates import KERNELS, Nearness, Positions, iter_near_pairs
+from rakuten_assets.runtime.compilation import CompiledKernels
 
 DEFAULT_DISTANCE = 10
 """Bits of the perceptual hash: re-saved and slightly brightened copies of real images lie within 8, copies with
@@ -55,14 +56,16 @@ class Candidates:
         self._measured = np.flatnonzero(np.isfinite(measures).all(axis=1))
         self._nearness = Nearness(measures, (*_MOST.values(), _MOST_SHAPE))
 
-    def pairs(self, workers: int = 1) -> Iterator[tuple[Positions, Positions]]:
+    def pairs(
+        self, workers: int = 1, kernels: CompiledKernels = KERNELS
+    ) -> Iterator[tuple[Positions, Positions]]:
         """All candidates in blocks of bounded size, none empty: positions, each pair once, the smaller one first.
 
-        `workers`: threads of the hash search.
+        `workers`: threads of the hash search; `kernels`: its compiled comparison.
         """
         measured = self._measured
         nearness = Nearness(self._nearness.measures[measured], self._nearness.limits)
-        for found in iter_near_pairs(self._phash[measured], self._distance, workers, nearness):
+        for found in iter_near_pairs(self._phash[measured], self._distance, workers, nearness, kernels):
             left, right = measured[found.left], measured[found.right]
             alike = self._alike(left, right)
             if alike.any():

@@ -21,7 +21,7 @@ SHA256, CRC32 = np.zeros((COUNT, 32), np.uint8), np.zeros(COUNT, np.uint32)
 def _read_all(content: bytes) -> dict[bytes, np.ndarray | None]:
     file = io.BytesIO(content)
     index = read_index(file, NAME, DIGEST, DIM)
-    return {index.keys[row]: values for row, values in read_rows(file, index, range(len(index.keys)))}
+    return {index.key(row): values for row, values in read_rows(file, index, range(len(index)))}
 
 
 def test_a_segment_gives_back_its_rows() -> None:

@@ -1,4 +1,6 @@
+import sys
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,22 +14,38 @@ from rakuten_assets.integrity.duplicates.near_duplicates import (
     Nearness,
     iter_near_pairs,
 )
+from rakuten_assets.runtime.compilation import CompiledKernels
 
 _HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=30)
+
+
+MODULE = "rakuten_assets.integrity.duplicates.hash_kernels"
+NUMPY_ALONE = CompiledKernels(MODULE, worth_from=sys.maxsize)
+COMPILED = CompiledKernels(MODULE, worth_from=0)
 
 
 def near_pairs(
     hashes: npt.ArrayLike, distance: int, workers: int = 1, nearness: Nearness | None = None
 ) -> HashPairs:
-    """All pairs that `iter_near_pairs` finds, in ascending order of (left, right)."""
-    columns = ("left", "right", "distance")
-    blocks = list(iter_near_pairs(hashes, distance, workers, nearness))
-    left, right, bits = (
-        np.concatenate([np.empty(0, np.int64), *(getattr(block, name) for block in blocks)])
-        for name in columns
-    )
+    """All pairs that `iter_near_pairs` finds, in ascending order of (left, right).
+
+    NumPy and the kernels find the same ones, in the same order.
+    """
+    left, right, bits = in_order(hashes, distance, workers, nearness, NUMPY_ALONE)
+    by_kernels = in_order(hashes, distance, workers, nearness, COMPILED)
+    for plain, compiled in zip((left, right, bits), by_kernels, strict=True):
+        np.testing.assert_array_equal(plain, compiled)
     order = np.lexsort((right, left))
     return HashPairs(left[order], right[order], bits[order])
+
+
+def in_order(*arguments: Any) -> list[np.ndarray]:
+    """Left, right and distance of all pairs, in the order of `iter_near_pairs`."""
+    blocks = list(iter_near_pairs(*arguments))
+    return [
+        np.concatenate([np.empty(0, np.int64), *(getattr(block, name) for block in blocks)])
+        for name in ("left", "right", "distance")
+    ]
 
 
 def brute_force(hashes: list[int], distance: int) -> list[tuple[int, int, int]]:
@@ -123,9 +141,12 @@ def test_impossible_measures_are_refused(measures, limits):
         near_pairs([1, 2], 3, 1, Nearness(np.array(measures), limits))
 
 
-def test_many_equal_hashes_cost_no_memory_when_read_in_blocks():
+@pytest.mark.parametrize("kernels", [NUMPY_ALONE, COMPILED], ids=["numpy", "compiled"])
+def test_many_equal_hashes_cost_no_memory_when_read_in_blocks(kernels):
+    equal = np.zeros(6000, dtype=np.uint64)
+    kernels.prepare()
     tracemalloc.start()
-    found = sum(len(block) for block in iter_near_pairs(np.zeros(6000, dtype=np.uint64), 0, workers=2))
+    found = sum(len(block) for block in iter_near_pairs(equal, 0, workers=2, kernels=kernels))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found == 6000 * 5999 // 2
@@ -141,3 +162,13 @@ def test_threads_do_not_change_the_result():
 def test_impossible_arguments_are_refused(distance, workers):
     with pytest.raises(ValueError, match=r"0 to 64|at least one thread"):
         near_pairs([1, 2], distance, workers)
+
+
+def test_kernels_take_over_in_the_middle_of_a_search():
+    hashes = crowded_hashes(4000, seed=5)
+    late = CompiledKernels(MODULE, worth_from=40)
+    plain = in_order(hashes, 12, 2, None, NUMPY_ALONE)
+    both = in_order(hashes, 12, 2, None, late)
+    assert late.count()
+    for one, other in zip(plain, both, strict=True):
+        np.testing.assert_array_equal(one, other)
