@@ -9,6 +9,7 @@ labels, reports and evaluation, which read each table a few times more.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ from rakuten_assets.benchmarks.measuring.row_requests import Requests, Simulated
 from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.benchmarks.near_duplicates import drawn_images
 from rakuten_assets.errors import SettingsError
-from rakuten_assets.integrity.duplicates import near_duplicates
 from rakuten_assets.integrity.duplicates.candidates import Candidates
+from rakuten_assets.integrity.duplicates.near_duplicates import KERNELS
 from rakuten_assets.integrity.reading.scan import MOST_ROWS_AT_RISK
+from rakuten_assets.runtime.compilation import CompiledKernels
 from rakuten_assets.settings import Settings
 from rakuten_assets.units import human_duration
 
@@ -34,6 +36,12 @@ _PART_BYTES = 50 << 20  # of an upload in parts
 _SPLITS = 2
 _TEST_SHARE = 0.14
 _SAMPLE = 400_000
+# Before kernels are worth compiling NumPy compares, and then never for longer.
+_PLAIN_SAMPLE, _MOST_PLAIN_SECONDS = 50_000, 4.0
+# Of the full catalogue's 98,728 images, by 2 threads, files read and decoded once. Whether the share of pairs holds for
+# a larger catalogue depends on what is in it.
+_PIXEL_PAIRS_OF_A_PAIR = 112_675 / (98_728**2 / 2)
+_PIXEL_SECONDS_OF_A_PAIR = 2 * 50 / 112_675
 
 
 @dataclass(frozen=True)
@@ -76,29 +84,44 @@ class Search:
     """The hash search.
 
     Attributes:
-        seconds: of one thread, for two images that could be compared, most of which are passed over.
+        compiled, plain: seconds of one thread by two images that could be compared, most of which are passed over.
     """
 
-    seconds: float
+    compiled: float
+    plain: float
 
     @classmethod
-    def measured(cls, images: int = _SAMPLE) -> Search:
-        """On drawn images, by the kernels. Of more images fewer pairs are left to compare: what follows is a bound."""
-        near_duplicates.KERNELS.compiled()
-        drawn = drawn_images(images)
-        started = time.perf_counter()
-        for _ in Candidates(drawn).pairs(1):
-            pass
-        seconds = time.perf_counter() - started
-        return cls(seconds / (images**2 / 2))
+    def measured(cls) -> Search:
+        """On drawn images. Of more images fewer pairs are left to compare: what follows is a bound."""
+        rates = []
+        for images, worth_from in ((_SAMPLE, 0), (_PLAIN_SAMPLE, sys.maxsize)):
+            kernels = CompiledKernels(KERNELS.module, worth_from)
+            kernels.prepare()
+            drawn = drawn_images(images)
+            started = time.perf_counter()
+            for _ in Candidates(drawn).pairs(1, kernels):
+                pass
+            rates.append((time.perf_counter() - started) / _pairs(images))
+        return cls(*rates)
 
     def hours(self, images: int, threads: int) -> float:
-        """Wall time of all pairs."""
-        return images**2 / 2 * self.seconds / threads / 3600
+        """Wall time of the exact search."""
+        plain = self.plain * _pairs(images)
+        seconds = min(plain, _MOST_PLAIN_SECONDS + self.compiled * _pairs(images))
+        return seconds / threads / 3600
 
     def images_of_a_day(self, threads: int) -> float:
-        """How many images a day is enough for."""
-        return math.sqrt(24 * 3600 * threads * 2 / self.seconds)
+        """How many images a day of it is enough for."""
+        return math.sqrt(24 * 3600 * threads * 2 / self.compiled)
+
+
+def pixel_hours(images: float, threads: int) -> float:
+    """Wall time of comparing on pixels what the search leaves, the first time."""
+    return _pairs(images) * _PIXEL_PAIRS_OF_A_PAIR * _PIXEL_SECONDS_OF_A_PAIR / threads / 3600
+
+
+def _pairs(images: float) -> float:
+    return images**2 / 2
 
 
 def most_shards() -> int:
@@ -154,6 +177,7 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
         **memory,
         "hours of features": n / plan.images_per_second / 3600 / plan.workers,
         "hours of the hash search": search.hours(n, threads),
+        "hours of comparing on pixels": pixel_hours(n, threads),
     }
 
 
@@ -181,6 +205,8 @@ def breaks(plan: Plan, rows: BytesARow, search: Search, threads: int) -> list[tu
     found.append(
         (search.images_of_a_day(threads), "the exact hash search takes a day (it grows with the square)")
     )
+    pixels = 1e6 * math.sqrt(24 / pixel_hours(1e6, threads))
+    found.append((pixels, "comparing pairs on pixels takes a day, the first time (it grows with the square)"))
     limit = most_shards() * ROWS_OF_A_SHARD
     found.append((limit, f"a shard has more than {ROWS_OF_A_SHARD:,} rows at the most shards allowed"))
     return sorted(found)

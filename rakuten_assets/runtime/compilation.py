@@ -19,11 +19,11 @@ class CompiledKernels:
 
     Args:
         module: dotted name; importing it compiles its functions.
-        worth_from: number of images from which on compiling has paid off.
+        worth_from: number of images (or whatever else is counted) from which on compiling has paid off.
     """
 
     def __init__(self, module: str, worth_from: int) -> None:
-        self._name, self._worth_from = module, worth_from
+        self.module, self._worth_from = module, worth_from
         self._seen = self._announced = 0
         self._module: ModuleType | None = None
         self._compiling = threading.Lock()
@@ -54,7 +54,7 @@ class CompiledKernels:
         if self._module is None:
             with self._compiling:
                 if self._module is None:
-                    self._module = importlib.import_module(self._name)
+                    self._module = importlib.import_module(self.module)
         return self._module
 
     def _worth(self) -> bool:

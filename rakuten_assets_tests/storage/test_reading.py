@@ -28,6 +28,7 @@ from rakuten_assets.storage.reading import (
     bucket_files,
     file_size,
     open_ranged,
+    open_sized,
     read_bytes,
     read_together,
 )
@@ -103,6 +104,25 @@ def test_of_a_large_file_only_what_is_read_is_fetched(server: BucketServer, buck
         assert file.tell() < len(content)
         assert sum(len(piece) for piece in [file.cache.cache]) < 5_000_000
     assert len(server.of("GET")) == 1
+
+
+@pytest.mark.parametrize("size", [10, 4096, 4097, 20_000])
+def test_of_a_file_of_known_size_each_place_is_one_request(
+    server: BucketServer, bucket: UPath, size: int
+) -> None:
+    content = np.random.default_rng(0).bytes(size)
+    write_bytes(bucket / "segment", content)
+    server.forget()
+    with open_sized(bucket / "segment", size) as file:
+        assert file.seek(0, 2) == size
+        file.seek(0)
+        assert file.read(8) == content[:8]
+        assert file.read(300) == content[8:308]
+        assert len(server.requests) == 1
+        file.seek(size - 6)
+        assert file.read(6) == file.read(6) + content[-6:]
+        assert file.read() == b""
+    assert [one.method for one in server.requests] == ["GET"] * (1 if size <= 4096 else 2)
 
 
 def test_an_upload_that_is_cut_short_leaves_nothing(

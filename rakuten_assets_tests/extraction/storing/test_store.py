@@ -279,6 +279,30 @@ def test_processes_share_a_folder(tmp_path: Path, messages: list[str]) -> None:
     assert not list(folder.glob(".*"))
 
 
+def test_rows_just_appended_are_found_before_and_after_they_are_sorted_in(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "_RECENT_ROWS", 8)
+    store = open_store()
+    for first in range(0, 60, 3):
+        fill(store, range(first, first + 3))
+        assert len(store) == first + 3
+        assert store.contains([key_of(number) for number in range(100)]).tolist() == [
+            number < first + 3 for number in range(100)
+        ]
+        assert read(store, range(first + 5)) == {first + 3, first + 4}
+
+
+def test_a_copy_of_a_damaged_row_takes_its_place(folder: UPath, open_store: OpenStore) -> None:
+    """Two processes may have computed the same rows."""
+    one, other = open_store(), open_store()
+    fill(one, range(6))
+    fill(other, range(6))
+    damaged = next(iter(folder.iterdir()))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert read(open_store(), range(6)) == set()
+
+
 def test_about_is_kept_and_damage_to_it_is_told(
     folder: UPath, open_store: OpenStore, messages: list[str]
 ) -> None:
