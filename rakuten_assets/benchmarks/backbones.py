@@ -84,7 +84,7 @@ def measure(
     Raises:
         WeightsError: a name is unknown.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names:
         backbone = find_backbone(name)
         for contestant in chosen:
