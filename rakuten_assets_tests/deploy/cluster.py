@@ -95,16 +95,21 @@ class Cluster:
         runs = found["runsOrError"]["results"][::-1]
         return [{**run, "tags": {tag["key"]: tag["value"] for tag in run["tags"]}} for run in runs]
 
-    def backfill(self, assets: list[list[str]]) -> str:
-        """Launch a backfill of all partitions of these assets; its id."""
+    def backfill(self, assets: list[list[str]], shards: list[str] | None = None, **tags: str) -> str:
+        """Launch a backfill of these assets, of some partitions or all; its id."""
+        chosen = {"allPartitions": True} if shards is None else {"partitionNames": shards}
         found = self.ask(
-            """mutation ($assets: [AssetKeyInput!]) {
-                launchPartitionBackfill(backfillParams: {assetSelection: $assets, allPartitions: true}) {
+            """mutation ($params: LaunchBackfillParams!) {
+                launchPartitionBackfill(backfillParams: $params) {
                     __typename
                     ... on LaunchBackfillSuccess { backfillId }
                     ... on PythonError { message }
                 } }""",
-            assets=[{"path": path} for path in assets],
+            params={
+                "assetSelection": [{"path": path} for path in assets],
+                "tags": [{"key": key, "value": value} for key, value in tags.items()],
+                **chosen,
+            },
         )["launchPartitionBackfill"]
         assert found["__typename"] == "LaunchBackfillSuccess", found
         return str(found["backfillId"])

@@ -144,6 +144,12 @@ def test_a_backfill_outlives_a_killed_run_and_a_killed_worker(
             ]
             assert "image_scan, shard 15, check unreadable_share" in told
 
+            # A run with the tag of a queue goes to a worker that serves it.
+            cluster.start_worker("gpu", DAGSTER_QUEUES="gpu")
+            tagged = cluster.backfill([["image_scan"]], ["00"], **{"dagster-celery/queue": "gpu"})
+            waited("a run by a queue's tag", lambda: cluster.backfill_status(tagged) == "COMPLETED_SUCCESS")
+            assert cluster.log("gpu").count("succeeded in") == 1
+
             cluster.start("metrics")
             waited("the metrics are served", lambda: cluster.answers("metrics"))
             with urllib.request.urlopen(f"http://127.0.0.1:{cluster.ports['metrics']}/metrics") as answer:
