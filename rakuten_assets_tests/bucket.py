@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -106,6 +107,10 @@ def bucket_server() -> Iterator[BucketServer]:
         import s3fs
 
         s3fs.S3FileSystem.clear_instance_cache()  # a client keeps the address that it was made with
+        # All servers of a process keep their buckets in one place.
+        urllib.request.urlopen(
+            urllib.request.Request(f"{found.address}/moto-api/reset", method="POST")
+        ).close()
         found.client.create_bucket(Bucket=BUCKET)
         found.forget()
         try:

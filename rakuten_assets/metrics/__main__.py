@@ -58,7 +58,8 @@ def _run(given: argparse.Namespace) -> int:
         given.port,
         refresh=given.refresh,
         refresh_shards=by_default if given.refresh_shards is None else given.refresh_shards,
-        say=lambda message: print(message, file=sys.stderr),
+        # In one piece: parts are read side by side.
+        say=lambda message: print(f"{message}\n", end="", file=sys.stderr),
     )
     _serve(server)
     return 0

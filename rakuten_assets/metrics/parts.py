@@ -93,9 +93,13 @@ class CachedPart:
             before, self._error, self._values = self._error, error, values
             self._ended = self._clock()
             self._took = self._ended - began
-            self._reading = None
-        if error != before:
-            self._say(f"{self.name}: {error}" if error else f"{self.name}: can be read again")
+        try:
+            # While the reading still counts as under way: whoever waits for it has been told, too.
+            if error != before:
+                self._say(f"{self.name}: {error}" if error else f"{self.name}: can be read again")
+        finally:
+            with self._lock:
+                self._reading = None
 
 
 def _sentence(error: Exception) -> str:
