@@ -66,10 +66,15 @@ class Cluster:
         os.killpg(self.processes[name].pid, signal.SIGKILL)
         self.processes.pop(name).wait()
 
-    def run_of(self, name: str) -> psutil.Process | None:
-        """The process of a worker that has a run; None between two runs."""
-        children = psutil.Process(self.processes[name].pid).children(recursive=True)
-        return max(children, key=lambda one: one.cpu_times().user, default=None)
+    def kill_run(self, name: str) -> None:
+        """The process of a worker that has a run, with -9."""
+        for process in psutil.Process(self.processes[name].pid).children(recursive=True):
+            process.kill()
+
+    def replace_worker(self, name: str) -> None:
+        """Kill a worker with -9, and start another one of the same name."""
+        self.kill(name)
+        self.start_worker(name)
 
     def ask(self, query: str, **variables: Any) -> Any:
         """What Dagster's interface answers to a GraphQL query."""

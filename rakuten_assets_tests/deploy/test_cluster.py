@@ -3,12 +3,14 @@ which one run's process and one whole worker are killed; whoever is to be told o
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,19 +104,10 @@ def test_a_backfill_outlives_a_killed_run_and_a_killed_worker(
             backfill = cluster.backfill(wanted)
 
             # The process of a run dies: Celery says so at once.
-            victim, first = waited("a run over shards", lambda: _under_way(cluster, "worker1", "worker2"))
-            process = cluster.run_of(victim)
-            assert process is not None
-            process.kill()
-            waited("the killed run failed", lambda: _failed(cluster, first), NOTICED)
-
+            first, _ = _failed_by(cluster, cluster.kill_run, "worker1", "worker2")
             # A whole worker dies, and is started anew, as containers are: nobody says so.
-            _, busy = waited("another run on worker1", lambda: _under_way(cluster, "worker1"))
-            cluster.kill("worker1")
-            killed_at = time.monotonic()
-            cluster.start_worker("worker1")
-            waited("the dead worker was noticed", lambda: _failed(cluster, busy), NOTICED)
-            print(f"a dead worker was noticed after {time.monotonic() - killed_at:.0f} s")
+            busy, seconds = _failed_by(cluster, cluster.replace_worker, "worker1")
+            print(f"a dead worker was noticed after {seconds:.0f} s")
 
             waited(
                 "the backfill ended",
@@ -163,8 +156,22 @@ def test_a_backfill_outlives_a_killed_run_and_a_killed_worker(
         assert server.requests
 
 
-def _failed(cluster: Cluster, run: dict[str, object]) -> bool:
-    return any(one["runId"] == run["runId"] and one["status"] == "FAILURE" for one in cluster.runs())
+def _failed_by(
+    cluster: Cluster, kill: Callable[[str], None], *workers: str
+) -> tuple[dict[str, object], float]:
+    """A run that failed because something of its worker was killed, and after how many seconds that was noticed."""
+    while True:
+        worker, run = waited("a run over shards", lambda: _under_way(cluster, *workers))
+        kill(worker)
+        killed_at = time.monotonic()
+        ended = waited("the killed run ended", functools.partial(_end_of, cluster, run), NOTICED)
+        if ended == "FAILURE":  # else it had ended well just before
+            return run, time.monotonic() - killed_at
+
+
+def _end_of(cluster: Cluster, run: dict[str, object]) -> str | None:
+    (status,) = (one["status"] for one in cluster.runs() if one["runId"] == run["runId"])
+    return str(status) if status in ("SUCCESS", "FAILURE") else None
 
 
 def _under_way(cluster: Cluster, *workers: str) -> tuple[str, dict[str, object]] | None:
