@@ -14,6 +14,7 @@ for _category in (dg.BetaWarning, dg.PreviewWarning, dg.SupersessionWarning):
 from rakuten_assets.defs.alerts import build_alerts  # noqa: E402
 from rakuten_assets.defs.augmentation import stage as augmentation  # noqa: E402
 from rakuten_assets.defs.catalog import stage as catalog  # noqa: E402
+from rakuten_assets.defs.cluster.retention import build_retention  # noqa: E402
 from rakuten_assets.defs.evaluation import stage as evaluation  # noqa: E402
 from rakuten_assets.defs.executor import build_executor  # noqa: E402
 from rakuten_assets.defs.features import stage as features  # noqa: E402
@@ -23,7 +24,6 @@ from rakuten_assets.defs.labels import stage as labels  # noqa: E402
 from rakuten_assets.defs.outputs import stage as outputs  # noqa: E402
 from rakuten_assets.defs.raw import stage as raw  # noqa: E402
 from rakuten_assets.defs.resources import build_resources  # noqa: E402
-from rakuten_assets.defs.retention import build_retention  # noqa: E402
 from rakuten_assets.defs.shards import ShardPartitions  # noqa: E402
 from rakuten_assets.defs.terminal import speak_plainly  # noqa: E402
 from rakuten_assets.settings import Settings  # noqa: E402

@@ -37,7 +37,7 @@ def compare(counts: Sequence[int], rounds: int, workers: int) -> list[dict[str, 
         RuntimeError: if the two find other pairs.
     """
     if min(counts, default=0) < 1:
-        raise SettingsError("--n takes numbers of images with commas between, each 1 or more")
+        raise SettingsError("--n is a number of images, 1 or more")
     rows = []
     for count in counts:
         runs: dict[str, list[dict[str, Any]]] = {"NumPy alone": [], "as it is": []}

@@ -152,14 +152,15 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
             store.reread(call)
     again = store.requests + scan_requests(n, shards, first_run=False) + rest
     vectors = n * plan.dim * 4
+    of_a_row = _memory_of_a_row(rows)
     stored_tables = n * (rows.manifest_file + rows.scan_file + 2 * rows.sidecar_file)
     objects = n + files_of_shards(shards) + len(store) + _SPLITS * (FILES_OF_FEATURES + 1) + 1
     memory = {
-        "memory: a shard's features": n * (rows.manifest + rows.index_peak)
-        + math.ceil(n / shards) * rows.scan,
-        "memory: duplicate groups": n * (rows.manifest + 2 * rows.scan + rows.search + rows.path),
-        "memory: outlines, at most": n * rows.outlines,
-        "memory: a matrix": n * (rows.manifest + 2 * rows.sidecar),
+        "memory: a shard's features": n * of_a_row["a shard's features"] + math.ceil(n / shards) * rows.scan,
+        **{
+            f"memory: {what}": n * of_a_row[what]
+            for what in ("duplicate groups", "outlines, at most", "a matrix")
+        },
     }
     return {
         "shards": shards,
@@ -181,6 +182,16 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
     }
 
 
+def _memory_of_a_row(rows: BytesARow) -> dict[str, float]:
+    """Bytes that each image of the catalogue takes in a step, by the step."""
+    return {
+        "duplicate groups": rows.manifest + 2 * rows.scan + rows.search + rows.path,
+        "outlines, at most": rows.outlines,
+        "a matrix": rows.manifest + 2 * rows.sidecar,
+        "a shard's features": rows.manifest + rows.index_peak,
+    }
+
+
 def files_of_shards(shards: int) -> int:
     """Objects that shards are stored as: a scan each, and features of both splits."""
     return shards * (1 + FILES_OF_FEATURES * _SPLITS)
@@ -188,19 +199,16 @@ def files_of_shards(shards: int) -> int:
 
 def breaks(plan: Plan, rows: BytesARow, search: Search, threads: int) -> list[tuple[float, str]]:
     """Number of images at which each thing breaks, ascending, with what it is."""
-    of_memory = {
-        "duplicate_groups and integrity_report hold all scans and paths in memory": rows.manifest
-        + 2 * rows.scan
-        + rows.search
-        + rows.path,
-        "outlines of the images whose hashes have a neighbour (all of them, at worst)": rows.outlines,
-        "a matrix's step holds the row tables of all shards": rows.manifest + 2 * rows.sidecar,
-        "the manifest, one table, is read whole by each shard's step, beside the row store's index": rows.manifest
-        + rows.index_peak,
+    told = {
+        "duplicate groups": "duplicate_groups and integrity_report hold all scans and paths in memory",
+        "outlines, at most": "outlines of the images whose hashes have a neighbour (all of them, at worst)",
+        "a matrix": "a matrix's step holds the row tables of all shards",
+        "a shard's features": "the manifest, one table, is read whole by each shard's step, beside the row store's "
+        "index",
     }
     found = [
-        (plan.memory / per_row, f"{what} ({per_row:,.0f} bytes an image)")
-        for what, per_row in of_memory.items()
+        (plan.memory / per_row, f"{told[what]} ({per_row:,.0f} bytes an image)")
+        for what, per_row in _memory_of_a_row(rows).items()
     ]
     found.append(
         (search.images_of_a_day(threads), "the exact hash search takes a day (it grows with the square)")

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from rakuten_assets.errors import DeploymentError
 from rakuten_assets.metrics.dashboard import dashboard_text
 from rakuten_assets.project import project_root
+from rakuten_assets.storage.files import write_bytes
 
 _DASHBOARD = "grafana/dashboards/rakuten_assets.json"
 
@@ -42,7 +43,7 @@ def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) ->
 
     Raises:
         DeploymentError: a file is there and says something else. None is written then.
-        OSError: the folder cannot be written.
+        WriteError: the folder cannot be written.
     """
     files = deployment_files(workers, shards_per_run)
     changed = [
@@ -57,8 +58,7 @@ def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) ->
     for name, text in files.items():
         if written[name]:
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            write_bytes(path, text.encode())
             if path.suffix == ".sh":
                 path.chmod(0o755)
     return written

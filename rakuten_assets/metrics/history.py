@@ -1,20 +1,15 @@
-"""Parts of the metrics that Dagster knows: runs, asset checks, and which shards are to be made again.
-
-The one place that uses two names which Dagster does not export: they are arguments of public methods of its event log.
-"""
+"""Parts of the metrics that Dagster knows: runs, asset checks, and which shards are to be made again."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 
 from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.defs.check_outcomes import newest_outcomes
 from rakuten_assets.defs.features.schedules import WHY, refresh_requests
 from rakuten_assets.errors import SettingsError, StoreError
 from rakuten_assets.metrics.names import (
@@ -95,10 +90,10 @@ def asset_checks(instance: dg.DagsterInstance, checks: Sequence[Check], shard_co
     evaluated: set[dg.AssetCheckKey] = set()
     failing: defaultdict[dg.AssetCheckKey, dict[str, str]] = defaultdict(dict)
     for keys, shard in [(whole, None), *((split, shard) for shard in shard_keys(shard_count))]:
-        for key, evaluation in _latest(instance.event_log_storage, keys, shard):
+        for key, record in newest_outcomes(instance, keys, shard):
             evaluated.add(key)
-            if not evaluation.passed:
-                failing[key][shard or ""] = evaluation.severity.value.lower()
+            if not record.evaluation.passed:
+                failing[key][shard or ""] = record.evaluation.severity.value.lower()
     worst = [min(of_shard.values(), key=_SEVERITIES.index) for of_shard in failing.values()]
     return {
         EVALUATED_CHECKS.name: [((), len(evaluated))],
@@ -109,20 +104,3 @@ def asset_checks(instance: dg.DagsterInstance, checks: Sequence[Check], shard_co
             for shard, severity in of_shard.items()
         ],
     }
-
-
-def _latest(
-    log: Any, keys: Sequence[dg.AssetCheckKey], shard: str | None
-) -> Iterator[tuple[dg.AssetCheckKey, dg.AssetCheckEvaluation]]:
-    """The latest evaluation of each check that has one: one query, and one more for each that waits for its run."""
-    wanted = PartitionKeyFilter(key=shard)
-    latest = log.get_latest_asset_check_execution_by_key(keys, wanted)
-    for key in keys:
-        record = latest.get(key)
-        if record is not None and record.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
-            before = log.get_asset_check_execution_history(
-                key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES, partition_filter=wanted
-            )
-            record = before[0] if before else None
-        if record is not None and record.evaluation is not None:
-            yield key, record.evaluation

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
 
+from rakuten_assets.defs.check_outcomes import newest_outcomes
 from rakuten_assets.settings import Settings
 
 _SECONDS_BETWEEN_LOOKS = 24 * 3600
@@ -103,7 +103,5 @@ class _Newest:
         return records[0].run_id if records else None
 
     def _check(self, check: dg.AssetCheckKey, partition: str | None) -> str | None:
-        history = self._instance.event_log_storage.get_asset_check_execution_history(
-            check, limit=1, partition_filter=PartitionKeyFilter(key=partition)
-        )
-        return history[0].run_id if history else None
+        found = dict(newest_outcomes(self._instance, [check], partition))
+        return str(found[check].run_id) if check in found else None

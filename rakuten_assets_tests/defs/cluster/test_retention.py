@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from rakuten_assets.defs.retention import build_retention, superseded_runs
+from rakuten_assets.defs.cluster.retention import build_retention, superseded_runs
 from rakuten_assets.settings import Settings
 
 SHARDS = dg.StaticPartitionsDefinition(["00", "01"])
@@ -66,6 +66,18 @@ def test_each_partition_keeps_its_newest_run(instance: dg.DagsterInstance) -> No
 def test_a_check_that_failed_last_is_not_forgotten(instance: dg.DagsterInstance) -> None:
     _run(instance, refusing)
     assert not list(superseded_runs(instance, NOW))
+
+
+def test_a_run_that_died_before_its_check_does_not_take_the_last_outcome_along(
+    instance: dg.DagsterInstance,
+) -> None:
+    judged = _run(instance, refusing)
+    job = dg.Definitions([refusing], jobs=[dg.define_asset_job("job")]).resolve_job_def("job")
+    died = instance.create_run_for_job(job)  # plans the check
+    instance.report_run_failed(died)
+    assert list(superseded_runs(instance, NOW)) == [died.run_id]
+    instance.delete_run(died.run_id)
+    assert instance.get_run_by_id(judged) is not None
 
 
 def test_a_young_run_stays(instance: dg.DagsterInstance) -> None:
