@@ -63,6 +63,10 @@ class WriteError(StoreError, OSError):
         return getattr(cause, "strerror", None) or str(cause or self)
 
 
+class UnreachableError(StoreError, OSError):
+    """A store or the network did not answer, or cannot now. Nothing is known of the file: ask again later."""
+
+
 class AugmentationError(RakutenAssetsError):
     """An augmentation, a picture for it, or a data set of pictures is asked for something that is not possible."""
 

@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -36,11 +37,13 @@ class BucketServer:
     """Attributes:
     requests: those since the last `forget`.
     refuse: which requests are answered with 403.
+    answer: the status that a request is answered with instead of being served, if any.
     together: most requests that were under way at a time.
     """
 
     requests: list[Request] = field(default_factory=list)
     refuse: Callable[[Request], bool] = lambda _: False
+    answer: Callable[[Request], int | None] = lambda _: None
     together: int = 0
     address: str = ""
     _running: int = 0
@@ -68,9 +71,10 @@ class BucketServer:
                 self._running += 1
                 self.together = max(self.together, self._running)
             try:
-                if self.refuse(request):
+                status = 403 if self.refuse(request) else self.answer(request)
+                if status is not None:
                     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-                    start("403 Forbidden", [("Content-Length", "0")])
+                    start(f"{status} {HTTPStatus(status).phrase}", [("Content-Length", "0")])
                     return [b""]
                 return application(environ, start)
             finally:

@@ -101,6 +101,7 @@ def _backbones(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
         names,
         work / "storage",
         options.n,
+        options.seconds,
         options.workers,
         engines,
         lambda line: print(line, file=sys.stderr, flush=True),
@@ -269,6 +270,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("loader", "the training loader beside a plain DataLoader of torchvision", _loader, 512, 5)
     command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command = add("backbones", "what each backbone costs on this machine", _backbones, 64, 1)
+    command.add_argument(
+        "--seconds", type=float, default=3.0, help="of inference, twice, for each of them (default: 3)"
+    )
     command.add_argument("--names", default="", help="backbones with commas between (default: all)")
     command.add_argument("--accuracy", default="", help="NAME=SCORE,... on your own labels, for the choice")
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")

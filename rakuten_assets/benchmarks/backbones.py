@@ -64,6 +64,7 @@ def measure(
     names: Sequence[str],
     storage: Path,
     images: int,
+    seconds: float,
     workers: int,
     chosen: Sequence[Contestant],
     log: Callable[[str], None] = lambda _: None,
@@ -73,7 +74,8 @@ def measure(
     Args:
         names: of the registry, or `timm:<name>`.
         storage: folder for weights and converted models.
-        images: how many prepared images the rate is taken over, twice; the better counts.
+        images: how many different prepared images there are.
+        seconds: about how long the rate is taken over, twice; the better counts.
         workers: threads.
         chosen: engines and precisions.
         log: told of each in a line, once it is measured.
@@ -98,13 +100,16 @@ def measure(
                 "engine": contestant.engine,
                 "precision": contestant.precision,
                 "images": images,
+                "seconds": seconds,
             }
             about, _ = _asked(request, "convert")
             costs, peak = _asked(request, "costs")
             document_ms, document_gb = DOCUMENT.get(name, (None, None))
             log(
                 f"{len(rows) + 1} of {len(names) * len(chosen)}: {name}, {contestant.engine} {contestant.precision}: "
-                f"{costs['images_per_second']:.1f} images/s"
+                f"{costs['images_per_second']:.1f} images/s, {costs['single_ms']:.1f} ms one image, "
+                f"{peak:.0f} MB, opened in {costs['load_seconds']:.2f} s, converted in "
+                f"{about['conversion_seconds']:.1f} s"
             )
             rows.append(
                 {

@@ -25,7 +25,7 @@ from upath import UPath
 
 from rakuten_assets.backbones import IMAGENET
 from rakuten_assets.backbones.specification import Channels
-from rakuten_assets.errors import ManifestError, UndecodableImageError
+from rakuten_assets.errors import ManifestError, UndecodableImageError, UnreachableError
 from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.runtime.progress import Progress
@@ -265,6 +265,8 @@ def _sums_of_file(
         if sha256_of_bytes(content) != sha256:
             raise ManifestError(f"{file} has changed since the scan; scan the images again")
         return _numbers(decode_rgb(content, limits))
+    except UnreachableError:  # That says nothing of the image.
+        raise
     except (OSError, UndecodableImageError) as error:
         said = getattr(error, "strerror", None) or error
         raise ManifestError(

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from rakuten_assets.errors import CatalogError
+from rakuten_assets.storage.transient import is_transient
 
 # No text of the challenge comes near this length; a line without an end is not a CSV.
 _LONGEST_LINE_BYTES = 1 << 20
@@ -97,9 +98,8 @@ def read_text_table(path: UPath, fields_hint: str) -> TextTable:
     except IsADirectoryError:
         raise CatalogError(f"{path} is a folder; a CSV file is expected there") from None
     except OSError as error:
-        raise CatalogError(
-            f"{path} cannot be read: {error.strerror or error}; check its permissions"
-        ) from error
+        way_out = "see that its store answers" if is_transient(error) else "check its permissions"
+        raise CatalogError(f"{path} cannot be read: {error.strerror or error}; {way_out}") from error
 
 
 def shorten(value: str, limit: int = 60) -> str:

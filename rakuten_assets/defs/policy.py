@@ -9,6 +9,8 @@ import dagster as dg
 
 from rakuten_assets.defs.io_managers.base import COLUMN_SCHEMA
 from rakuten_assets.defs.shards import ShardPartitions
+from rakuten_assets.defs.steps.retries import retrying
+from rakuten_assets.defs.steps.reuse import reusing
 from rakuten_assets.defs.verdicts import check_specs
 from rakuten_assets.runtime.machine import release_free_memory
 
@@ -54,6 +56,7 @@ def stage_asset(
     sooner: bool = False,
     light: bool = False,
     fresh: bool = False,
+    reused: bool = False,
 ) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
     """Make an asset of a function: its name and docstring are the asset's.
 
@@ -69,6 +72,8 @@ def stage_asset(
         sooner: whether the step goes before others that could start at the same time.
         light: whether it takes seconds, so that automation may make it whenever its inputs change.
         fresh: whether it should not get old, as what is published should not.
+        reused: whether the stored result is told again where nothing changed that it was made of. For functions whose
+            results depend on their arguments alone, and which write below the storage alone.
     """
     metadata: dict[str, Any] = {}
     if columns is not None:
@@ -103,6 +108,7 @@ def stage_asset(
             freshness_policy=FRESH if fresh else None,
             op_tags=tags or None,
         )
-        return make(then_release if exclusive else function)
+        step = then_release if exclusive else function
+        return make(retrying(reusing(step, io_manager) if reused else step))
 
     return decorate

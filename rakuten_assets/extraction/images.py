@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.errors import UndecodableImageError
+from rakuten_assets.errors import UndecodableImageError, UnreachableError
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocess
 from rakuten_assets.extraction.report import UnusableImage
 from rakuten_assets.images.decoding import decode_rgb, read_content
@@ -57,6 +57,8 @@ class ImageReader:
                     continue
                 pixels = decode_rgb(content, self.limits, _pixel_buffer())
                 batch[position - len(unusable)] = preprocess(pixels, self.preprocessing)
+            except UnreachableError:  # That says nothing of the image.
+                raise
             except OSError as error:
                 unusable[position] = UnusableImage(file, f"cannot be read: {error.strerror or error}")
             except UndecodableImageError as error:

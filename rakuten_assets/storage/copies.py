@@ -23,7 +23,7 @@ from upath import UPath
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.files import sha256_of_file
 from rakuten_assets.storage.leftovers import Lease, lease_folder, temporary_parent
-from rakuten_assets.storage.reading import client_errors
+from rakuten_assets.storage.transient import client_errors
 
 # Copies that are kept though nothing uses them: a run opens the same matrices again and again.
 _MOST_IDLE = 4
@@ -61,7 +61,7 @@ class Copies:
             OSError: if it cannot be read.
             StoreError: if there is no room for a copy.
         """
-        with client_errors():
+        with client_errors(path):
             version = f"{path} {path.fs.ukey(path.path)}"
         with self._lock:
             self._uses[version] += 1
@@ -86,7 +86,7 @@ class Copies:
     def _fetch(self, path: UPath, version: str) -> Copy:
         file = _folder() / uuid.uuid4().hex
         try:
-            with client_errors():
+            with client_errors(path):
                 path.fs.get_file(path.path, str(file))
             fetched = Copy(version, file, sha256_of_file(file))
         except BaseException as error:

@@ -28,6 +28,8 @@ from upath import UPath
 
 from rakuten_assets.errors import StoreError, WriteError
 from rakuten_assets.storage.leftovers import TEMPORARY_SUFFIX, hold, remove_temporary_files, temporary_name
+from rakuten_assets.storage.transient import client_errors
+from rakuten_assets.storage.written import is_recording, record_write
 
 __all__ = [
     "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "is_settled",
@@ -95,6 +97,8 @@ def atomic_file(target: Path | UPath) -> Iterator[IO[bytes]]:
     buffer = io.BytesIO()
     yield buffer
     content = buffer.getvalue()
+    if is_recording():
+        record_write(target, sha256_of_bytes(content))
     _upload(target, lambda store, path: store.pipe_file(path, content))
 
 
@@ -146,6 +150,8 @@ def move_file(source: Path, target: Path | UPath) -> None:
         WriteError: if it cannot be written; `target` is what it was.
     """
     local = _local(target)
+    if is_recording():
+        record_write(local or target, sha256_of_file(source))
     if local is None:
         _upload(target, lambda store, path: store.put_file(str(source), path))
         source.unlink()
@@ -190,9 +196,14 @@ def sha256_of_json(value: Any) -> str:
 
 
 def sha256_of_file(path: Path | UPath) -> str:
-    """Hexadecimal sha256 of a file's content, read in pieces of 1 MiB."""
+    """Hexadecimal sha256 of a file's content, read in pieces of 1 MiB.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        OSError: if it cannot be read.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with client_errors(path), path.open("rb") as file:
         while piece := file.read(_CHUNK_BYTES):
             digest.update(piece)
     return digest.hexdigest()
@@ -207,6 +218,8 @@ def _replacing(target: Path, name: str) -> Iterator[Path]:
         try:
             yield temporary
             _flush_file(temporary)
+            if is_recording():
+                record_write(target, sha256_of_file(temporary))
             temporary.replace(target)
             _flush_folder(target.parent)
         finally:

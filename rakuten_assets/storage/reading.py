@@ -14,7 +14,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, TypeVar
@@ -24,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
-from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.transient import client_errors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -84,7 +83,7 @@ def read_bytes(path: Path | UPath, most: int | None = None) -> bytes:
             return path.read_bytes()
         with path.open("rb") as file:
             return file.read(most)
-    with client_errors():
+    with client_errors(path):
         return _of_bucket(path, most)
 
 
@@ -93,7 +92,8 @@ def open_ranged(path: Path | UPath) -> IO[bytes]:
     if is_local(path):
         return path.open("rb")
     far: Any = path
-    file: IO[bytes] = far.open("rb", block_size=_PIECE_BYTES)
+    with client_errors(path):
+        file: IO[bytes] = far.open("rb", block_size=_PIECE_BYTES)
     return file
 
 
@@ -142,7 +142,7 @@ class _SizedFile(io.RawIOBase):
         return self._head[start:stop]
 
     def _fetched(self, start: int, stop: int) -> bytes:
-        with client_errors():
+        with client_errors(self._path):
             return _of_bucket(self._path, stop, start)
 
 
@@ -153,7 +153,7 @@ def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
         FileNotFoundError: if there is nothing in it.
     """
     far: Any = folder
-    with client_errors():
+    with client_errors(folder):
         far.fs.invalidate_cache(far.path)
         found = far.fs.ls(far.path, detail=True)
     named = ((entry["name"].rpartition("/")[2], entry) for entry in found if entry["type"] == "file")
@@ -165,25 +165,8 @@ def file_size(path: Path | UPath) -> int:
     if is_local(path):
         return path.stat().st_size
     far: Any = path
-    with client_errors():
+    with client_errors(path):
         return int(far.fs.info(far.path)["size"])
-
-
-@contextmanager
-def client_errors() -> Iterator[None]:
-    """Turn the errors that clients of buckets have of their own into the usual one."""
-    try:
-        yield
-    except (
-        OSError,
-        MemoryError,
-        TypeError,
-        AttributeError,
-        RakutenAssetsError,
-    ):  # mistakes are not the store's
-        raise
-    except Exception as error:
-        raise OSError(f"{type(error).__name__}: {error}") from error
 
 
 def read_together(

@@ -63,7 +63,7 @@ def test_a_backbone_is_measured_in_processes_of_its_own(tmp_path: Path) -> None:
         "--names",
         "efficientnet_lite0",
     ]
-    options = ["--n", "4", "--without-torch", "--json", str(tmp_path / "rows.json")]
+    options = ["--n", "4", "--seconds", "0.2", "--without-torch", "--json", str(tmp_path / "rows.json")]
     done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=1200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = json.loads((tmp_path / "rows.json").read_text())

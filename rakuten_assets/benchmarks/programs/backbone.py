@@ -16,7 +16,7 @@ import numpy as np
 from upath import UPath
 
 from rakuten_assets.backbones import Backbone
-from rakuten_assets.benchmarks.measuring.inference import inference_rate
+from rakuten_assets.benchmarks.measuring.inference import sustained_rate
 from rakuten_assets.extraction.engines import choose_engine, open_engine
 from rakuten_assets.extraction.preparation import prepare
 from rakuten_assets.settings import Settings
@@ -40,7 +40,10 @@ def main() -> None:
         normalisation="weights",
         crop="none",
     )
-    answer = _convert(settings) if request["what"] == "convert" else _costs(settings, request["images"])
+    if request["what"] == "convert":
+        answer = _convert(settings)
+    else:
+        answer = _costs(settings, request["images"], request["seconds"])
     json.dump(answer, answers)
 
 
@@ -82,7 +85,7 @@ def _published_top1(backbone: Backbone) -> float | None:
     return float(published.meta["_metrics"]["ImageNet-1K"]["acc@1"])
 
 
-def _costs(settings: Settings, images: int) -> dict[str, Any]:
+def _costs(settings: Settings, images: int, seconds: float) -> dict[str, Any]:
     """Seconds of an opening, the engine's rate on prepared images, and milliseconds of one image alone."""
     spec, weights = prepare(settings, "", _log)
     side = spec.preprocessing.side
@@ -90,7 +93,7 @@ def _costs(settings: Settings, images: int) -> dict[str, Any]:
     started = time.perf_counter()
     with open_engine(choose_engine(settings), spec, weights, settings.storage / "cache", _log) as engine:
         load = time.perf_counter() - started
-        _, rate = inference_rate(engine, inputs)
+        rate = sustained_rate(engine, inputs, seconds)
         single = []
         for image in inputs[:_SINGLE_IMAGES]:
             started = time.perf_counter()

@@ -108,7 +108,7 @@ def dataset_statistics(context: dg.AssetExecutionContext, channel_sums: Scans) -
     yield from publish(context, result, [statistics_plausible(statistics, rows)])
 
 
-@stage_asset("augmentation", "json", {"json", "png"}, {})
+@stage_asset("augmentation", "json", {"json", "png"}, {}, reused=True)
 def augmentation_gallery(
     context: dg.AssetExecutionContext,
     image_scan: Scans,

@@ -39,6 +39,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         prefix=prefix,
         own=["train_feature_matrix"],
         exclusive=True,
+        reused=True,
     )
     def held_out_predictions(
         context: dg.AssetExecutionContext,
@@ -86,6 +87,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         own=["train_feature_matrix", "held_out_predictions"],
         only_warn=HEAD_CHECKS,
         exclusive=True,
+        reused=True,
     )
     def head(
         context: dg.AssetExecutionContext,
@@ -133,6 +135,7 @@ def build_heads(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         PREDICTION_CHECKS,
         prefix=prefix,
         own=["test_feature_matrix", "head"],
+        reused=True,
     )
     def test_predictions(
         context: dg.AssetExecutionContext,

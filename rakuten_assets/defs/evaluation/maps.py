@@ -50,6 +50,7 @@ def build_map_asset(spec: ExtractorSpec) -> dg.AssetsDefinition:
         own=["train_feature_matrix", "test_feature_matrix", "held_out_predictions"],
         columns=COLUMNS,
         exclusive=True,
+        reused=True,
     )
     def feature_map(
         context: dg.AssetExecutionContext,

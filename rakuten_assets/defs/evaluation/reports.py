@@ -42,6 +42,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         prefix=prefix,
         own=["train_feature_matrix", "held_out_predictions"],
         fresh=True,
+        reused=True,
     )
     def validation_report(
         context: dg.AssetExecutionContext,
@@ -103,6 +104,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
             "suggested_probability": "of the suggestion, out of folds",
             "known_conflict": "whether the same picture has rows with other labels",
         },
+        reused=True,
     )
     def suspect_labels(
         context: dg.AssetExecutionContext,
@@ -150,6 +152,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         own=["train_feature_matrix", "test_feature_matrix", "head"],
         only_warn=QUALITY_CHECKS,
         exclusive=True,
+        reused=True,
     )
     def feature_quality(
         context: dg.AssetExecutionContext,
@@ -202,6 +205,7 @@ def build_reports(spec: ExtractorSpec) -> list[dg.AssetsDefinition]:
         prefix=prefix,
         own=["train_feature_matrix"],
         exclusive=True,
+        reused=True,
     )
     def imbalance_comparison(
         context: dg.AssetExecutionContext,

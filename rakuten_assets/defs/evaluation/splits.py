@@ -21,7 +21,7 @@ from rakuten_assets.verdicts import Verdict
 _MOST_TILES = 9
 
 
-@stage_asset("evaluation", "npy", {"numpy"}, RANDOM_CHECKS, only_warn=RANDOM_CHECKS, light=True)
+@stage_asset("evaluation", "npy", {"numpy"}, RANDOM_CHECKS, only_warn=RANDOM_CHECKS, light=True, reused=True)
 def random_split(
     context: dg.AssetExecutionContext,
     train_labels: np.ndarray,
@@ -37,7 +37,7 @@ def random_split(
     )
 
 
-@stage_asset("evaluation", "npy", {"numpy"}, GROUPED_CHECKS, only_warn=RANDOM_CHECKS, light=True)
+@stage_asset("evaluation", "npy", {"numpy"}, GROUPED_CHECKS, only_warn=RANDOM_CHECKS, light=True, reused=True)
 def grouped_split(
     context: dg.AssetExecutionContext,
     train_labels: np.ndarray,

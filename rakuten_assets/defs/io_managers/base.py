@@ -10,6 +10,7 @@ import dagster as dg
 from upath import UPath
 
 from rakuten_assets.defs.shards import ShardPartitions, rebuild_commands
+from rakuten_assets.defs.steps.retries import tried_again
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import is_local
@@ -107,6 +108,10 @@ class FileIOManager(dg.IOManager):
         )
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        with tried_again(_tries(context), context.log):
+            self._store_output(context, obj)
+
+    def _store_output(self, context: dg.OutputContext, obj: Any) -> None:
         partitions = sorted(context.asset_partition_keys) if context.has_asset_partitions else None
         values = _values_by_partition(context, partitions, obj)
         # Every name is looked at before the first file is written.
@@ -140,6 +145,10 @@ class FileIOManager(dg.IOManager):
             ) from error
 
     def load_input(self, context: dg.InputContext) -> Any:
+        with tried_again(_tries(context), context.log):
+            return self._load(context)
+
+    def _load(self, context: dg.InputContext) -> Any:
         keys = _partitions(context)
         if keys is None:
             with self._told_clearly(context, None):
@@ -189,6 +198,14 @@ class FileIOManager(dg.IOManager):
             raise StoreError(f"{name}: {error}. {way_out}") from error
         except OSError as error:
             raise StoreError(f"{name}: {file} cannot be read: {error}. {way_out}") from error
+
+
+def _tries(context: dg.InputContext | dg.OutputContext) -> int | None:
+    """How often the step was tried before; None outside of one, as in a notebook."""
+    try:
+        return int(context.step_context.previous_attempt_count)
+    except dg.DagsterInvariantViolationError:
+        return None
 
 
 def _name(context: dg.InputContext | dg.OutputContext, partition: str | None) -> str:

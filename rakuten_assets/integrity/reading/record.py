@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from upath import UPath
 
-from rakuten_assets.errors import UndecodableImageError
+from rakuten_assets.errors import UndecodableImageError, UnreachableError
 from rakuten_assets.images.decoding import Decoded, bytes_after_end, decode_pixels, pixel_mode
 from rakuten_assets.images.header import ImageHeader, check_bytes, check_header, read_header
 from rakuten_assets.images.limits import DecodeLimits
@@ -133,6 +133,8 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
     except UndecodableImageError as error:
         reason = Reason(error.reason)
         return ImageRecord(status_of(reason), reason, error.detail, bytes=size)
+    except UnreachableError:  # That says nothing of the image, and is no finding.
+        raise
     except MemoryError:
         reason, detail = Reason.TOO_MUCH_MEMORY, "there was no memory to read it"
         return ImageRecord(status_of(reason), reason, detail, bytes=size)

@@ -1,0 +1,1 @@
+"""What is put around the function of an asset."""

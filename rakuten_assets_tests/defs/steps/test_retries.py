@@ -1,0 +1,115 @@
+"""A step is tried again where a store did not answer; never for what the data are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from rakuten_assets.defs.steps import retries
+from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.reading import at_address
+from rakuten_assets_tests.bucket import BUCKET, BucketServer, Request, bucket_server
+from rakuten_assets_tests.defs.conftest import Project, failure_of, stand_ins
+
+RAW = ("x_train", "y_train", "x_test", "image_manifest")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketServer]:
+    # The client would try again for seconds, by itself.
+    monkeypatch.setattr("s3fs.core.S3FileSystem.retries", 1)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(retries, "WAITS", (0, 0, 0))
+    with bucket_server() as running:
+        yield running
+
+
+@pytest.fixture
+def project(server: BucketServer, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    stand_ins(monkeypatch)
+    data = at_address(f"s3://{BUCKET}/data")
+    for file in catalog.rglob("*"):
+        if file.is_file():
+            write_bytes(data / file.relative_to(catalog).as_posix(), file.read_bytes())
+    return Project(data, data.parent / "storage", dg.DagsterInstance.ephemeral())  # type: ignore[arg-type]
+
+
+class Away:
+    """Answers the first `times` requests of one kind with a status."""
+
+    def __init__(self, method: str, part: str, times: int, status: int = 503) -> None:
+        self.method, self.part, self.times, self.status = method, part, times, status
+
+    def __call__(self, request: Request) -> int | None:
+        if request.method != self.method or self.part not in request.path or not self.times:
+            return None
+        self.times -= 1
+        return self.status
+
+
+def restarted(result: dg.ExecuteInProcessResult) -> list[str]:
+    """The steps that were tried again, once a try."""
+    return [str(event.step_key) for event in result.all_events if event.event_type_value == "STEP_RESTARTED"]
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "step"),
+    [
+        ("GET", "X_train_update.csv", "x_train"),  # in the step's own work
+        ("PUT", "/assets/y_train/", "y_train"),  # while its value is stored
+        ("GET", "/assets/x_test/", "image_manifest"),  # while its inputs are loaded
+    ],
+)
+def test_a_step_goes_on_once_the_store_answers(
+    server: BucketServer, project: Project, method: str, part: str, step: str
+) -> None:
+    away = Away(method, part, times=2)
+    server.answer = away
+    result = project.run(*RAW)
+    assert away.times == 0
+    assert result.success
+    assert set(restarted(result)) == {step}
+
+
+def test_images_that_no_store_gave_are_no_finding(server: BucketServer, project: Project) -> None:
+    assert project.run(*RAW).success
+    away = Away("GET", "/data/images/image_train/", times=3)
+    server.answer = away
+    result = project.run("image_scan", span=("00", "02"))
+    assert away.times == 0
+    assert result.success
+    assert set(restarted(result)) == {"image_scan"}
+    readable = [
+        event.materialization.metadata["readable"].value
+        for event in result.get_asset_materialization_events()
+    ]
+    server.answer = lambda _: None
+    undisturbed = project.run("image_scan", span=("00", "02"))
+    assert readable == [
+        event.materialization.metadata["readable"].value
+        for event in undisturbed.get_asset_materialization_events()
+    ]
+
+
+def test_after_the_last_try_the_step_fails(server: BucketServer, project: Project) -> None:
+    server.answer = Away("GET", "X_train_update.csv", times=10_000)
+    result = project.run("x_train")
+    assert not result.success
+    assert restarted(result) == ["x_train"] * 3
+    assert "X_train_update.csv" in failure_of(result, "x_train")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_refusal_is_not_tried_again(server: BucketServer, project: Project, status: int) -> None:
+    server.answer = Away("GET", "X_train_update.csv", times=10_000, status=status)
+    result = project.run("x_train")
+    assert not result.success
+    assert restarted(result) == []
+
+
+def test_bad_data_are_not_tried_again(server: BucketServer, project: Project) -> None:
+    write_bytes(at_address(f"s3://{BUCKET}/data/X_train_update.csv"), b"not,what,is,expected\n1,2,3,4\n")
+    result = project.run("x_train")
+    assert not result.success
+    assert restarted(result) == []
