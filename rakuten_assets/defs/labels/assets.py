@@ -50,7 +50,7 @@ def train_labels(
     yield from publish(context, result, [labels_match_rows(labels, codes, encoder)])
 
 
-@stage_asset("labels", "npy", {"numpy"}, WEIGHT_CHECKS, light=True, reused=True)
+@stage_asset("labels", "npy", {"numpy"}, WEIGHT_CHECKS, light=True)
 def class_weights(
     context: dg.AssetExecutionContext, train_labels: np.ndarray, label_encoder: dict[str, int]
 ) -> Gives[np.ndarray]:

@@ -22,7 +22,6 @@ from rakuten_assets_tests.defs.conftest import Project, stand_ins
 
 REUSED = {
     "augmentation_gallery",
-    "class_weights",
     "random_split",
     "grouped_split",
     *(
@@ -39,7 +38,6 @@ REUSED = {
         )
     ),
 }
-LABELS = ("x_train", "y_train", "label_encoder", "train_labels", "class_weights")
 
 
 def told(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, Any]]:
@@ -143,11 +141,8 @@ def test_other_settings_are_another_result(ran: tuple[Project, dg.ExecuteInProce
     assert result.success
     # Those that are given no settings stand.
     assert told_again(result) == {
-        "class_weights",
-        *(
-            f"efficientnet_b0/{name}"
-            for name in ("held_out_predictions", "head", "test_predictions", "imbalance_comparison")
-        ),
+        f"efficientnet_b0/{name}"
+        for name in ("held_out_predictions", "head", "test_predictions", "imbalance_comparison")
     }
     threads = Project(project.catalog, project.storage, project.instance, suspect_warn=0.5, threads=1)
     assert told_again(threads.run_all()) == REUSED  # of a machine, not of the work
@@ -171,28 +166,32 @@ def test_another_configuration_is_another_result(ran: tuple[Project, dg.ExecuteI
     assert project.run("feature_map").success
 
 
-def test_other_inputs_are_another_result(project: Project) -> None:
-    assert project.run(*LABELS).success
+def test_other_inputs_are_another_result(ran: tuple[Project, dg.ExecuteInProcessResult]) -> None:
+    project, _ = ran
+    assert told_again(project.run("random_split", "grouped_split")) == {"random_split", "grouped_split"}
     file = project.storage / "assets" / "train_labels" / "train_labels.npy"
     labels = np.load(file)
+    assert (labels != labels[::-1]).any()
     manager = NpyIOManager(Storage(UPath(project.storage), project.settings.shards))
     manager.write(labels[::-1].copy(), UPath(file))
-    result = project.run("class_weights")
+    result = project.run("random_split", "grouped_split")
     assert result.success
     assert told_again(result) == set()
+    manager.write(labels, UPath(file))
+    assert project.run_all().success
 
 
 def test_a_record_that_is_damaged_is_told_and_not_used(
-    project: Project, capfd: pytest.CaptureFixture[str]
+    ran: tuple[Project, dg.ExecuteInProcessResult], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert project.run(*LABELS).success
-    record = project.storage / "cache" / "steps" / "class_weights.json"
-    record.write_text(record.read_text().replace('"passed": true', '"passed": false'))
-    result = project.run("class_weights")
+    project, _ = ran
+    record = project.storage / "cache" / "steps" / "random_split.json"
+    record.write_text(record.read_text().replace('"computed": "20', '"computed": "19'))
+    result = project.run("random_split")
     assert result.success
     assert told_again(result) == set()
-    assert "class_weights.json is damaged" in capfd.readouterr().err
-    assert told_again(project.run("class_weights")) == {"class_weights"}
+    assert "random_split.json is damaged" in capfd.readouterr().err
+    assert told_again(project.run("random_split")) == {"random_split"}
 
 
 def test_a_step_that_fails_is_not_kept(ran: tuple[Project, dg.ExecuteInProcessResult]) -> None:
