@@ -63,7 +63,7 @@ class WriteError(StoreError, OSError):
         return getattr(cause, "strerror", None) or str(cause or self)
 
 
-class UnreachableError(StoreError, OSError):
+class UnreachableError(RakutenAssetsError, OSError):
     """A store or the network did not answer, or cannot now. Nothing is known of the file: ask again later."""
 
 

@@ -10,7 +10,7 @@ from upath import UPath
 
 from rakuten_assets.augmentation.gallery import Example
 from rakuten_assets.dataset.labels import class_text
-from rakuten_assets.errors import AugmentationError, ManifestError, UndecodableImageError
+from rakuten_assets.errors import AugmentationError, ManifestError, UndecodableImageError, UnreachableError
 from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Status
@@ -55,11 +55,14 @@ def read_examples(
 
     Raises:
         ManifestError: for a file that is gone or damaged since, naming it.
+        UnreachableError: where a bucket did not answer.
     """
     examples = []
     for file, caption in zip(files, captions, strict=True):
         try:
             pixels = decode_rgb(read_content(file, limits), limits)
+        except UnreachableError:
+            raise
         except (OSError, UndecodableImageError) as error:
             said = getattr(error, "strerror", None) or error
             raise ManifestError(

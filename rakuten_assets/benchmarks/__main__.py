@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rakuten_assets.benchmarks.choices import USUAL as CHOICES
 from rakuten_assets.benchmarks.measuring.tables import markdown_table, write_json
 from rakuten_assets.errors import RakutenAssetsError, SettingsError
 from rakuten_assets.runtime.console import run_command
@@ -118,6 +119,21 @@ def _cuda(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     print(f"{len(files):,} images, {options.workers} threads")
     print(device.report(rows))
     device.refuse_other_rows(rows)
+    return rows
+
+
+def _choices(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import choices, extraction
+
+    chosen = choices.parse(options.choices)
+    catalog = options.data_dir
+    if catalog is None:
+        _generate(work, options.n + 64, 16, faults=False)
+        catalog = work / "catalog"
+    files = _distinct(_image_files(catalog / "images"))[: extraction.WARM_UP_IMAGES + options.n]
+    rows = choices.compare(catalog, files, work / "storage", options.rounds, options.workers, chosen)
+    print(f"{len(files) - extraction.WARM_UP_IMAGES:,} images, {options.rounds} rounds")
+    print(markdown_table(rows, choices.COLUMNS))
     return rows
 
 
@@ -267,6 +283,15 @@ def _parser() -> argparse.ArgumentParser:
     command = add("extraction", "extraction beside the document's loop and a DataLoader", _extraction, 300, 3)
     command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command.add_argument("--without-torch", action="store_true", help="leave our torch engine out")
+    command = add(
+        "choices", "backbones and precisions in turns, from files to stored rows", _choices, 1600, 8
+    )
+    command.add_argument(
+        "--choices", default=CHOICES, metavar="NAME:PRECISION,...", help=f"default: {CHOICES}"
+    )
+    command.add_argument(
+        "--data-dir", type=Path, help="the challenge's folder (default: a synthetic catalogue)"
+    )
     command = add("loader", "the training loader beside a plain DataLoader of torchvision", _loader, 512, 5)
     command.add_argument("--images", type=Path, help="folder of JPEG images (default: synthetic ones)")
     command = add("backbones", "what each backbone costs on this machine", _backbones, 64, 1)

@@ -57,10 +57,11 @@ class Contestant:
     variant: str
     engine: str = ""
     precision: str = "f32"
+    backbone: str = ""
 
 
 @dataclass
-class _Process:
+class OpenProcess:
     """An open contestant and what was measured of it."""
 
     contestant: Contestant
@@ -121,7 +122,7 @@ def compare(
                 "workers": workers,
                 "warm_up": [str(file) for file in warm_up],
             }
-            processes.append(stack.enter_context(_opened(contestant, request)))
+            processes.append(stack.enter_context(opened(contestant, request)))
             if contestant.variant != "ours":  # ours warmed up when it opened
                 processes[-1].ask(warm_up, None)
             processes[-1].seconds.clear()
@@ -147,7 +148,12 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
 
 
 @contextmanager
-def _opened(contestant: Contestant, request: dict[str, Any]) -> Iterator[_Process]:
+def opened(contestant: Contestant, request: dict[str, Any]) -> Iterator[OpenProcess]:
+    """A contestant's process, ready to be asked.
+
+    Raises:
+        RuntimeError: it ended while it opened.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "rakuten_assets.benchmarks.programs.variants", json.dumps(request)],
         stdin=subprocess.PIPE,
@@ -159,7 +165,7 @@ def _opened(contestant: Contestant, request: dict[str, Any]) -> Iterator[_Proces
         about = _read_answer(process)
         # From here on: converting the model happens once in a storage's life, in a process that then ends.
         with PeakMemory(process.pid) as memory:
-            yield _Process(contestant, process, about, memory)
+            yield OpenProcess(contestant, process, about, memory)
     finally:
         assert process.stdin is not None
         process.stdin.close()
@@ -175,7 +181,7 @@ def _read_answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     return answer
 
 
-def _row(process: _Process, images: int, kept: dict[str, list[npt.NDArray[np.float32]]]) -> dict[str, Any]:
+def _row(process: OpenProcess, images: int, kept: dict[str, list[npt.NDArray[np.float32]]]) -> dict[str, Any]:
     name = process.contestant.name
     reference = np.concatenate(next(iter(kept.values())))
     features = np.concatenate(kept[name])

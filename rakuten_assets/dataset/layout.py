@@ -25,7 +25,7 @@ from rakuten_assets.dataset.whereabouts import (
 )
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import at_address
+from rakuten_assets.storage.reading import at_address, is_file
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")
@@ -165,9 +165,9 @@ def _catalog(folder: UPath) -> CatalogFolder:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CatalogError(f"the data folder {folder} {what}; {_WAY_OUT}")
-    if not any((folder / name).is_file() for name in TABLES) and (inner := _only_catalog_inside(folder)):
+    if not any(is_file(folder / name) for name in TABLES) and (inner := _only_catalog_inside(folder)):
         folder = inner
-    missing = [f"{name} ({_why_not_there(folder, name)})" for name in TABLES if not (folder / name).is_file()]
+    missing = [f"{name} ({_why_not_there(folder, name)})" for name in TABLES if not is_file(folder / name)]
     images: dict[str, UPath] = {}
     for split in SPLITS:
         found = _image_folder(folder, IMAGE_FOLDERS[split])
@@ -200,7 +200,7 @@ def _only_catalog_inside(folder: UPath) -> UPath | None:
     inner = []
     for child in folder.iterdir():
         with suppress(PermissionError):  # A `lost+found` beside it is none of ours.
-            if all((child / name).is_file() for name in TABLES):
+            if all(is_file(child / name) for name in TABLES):
                 inner.append(child)
     return inner[0] if len(inner) == 1 else None
 

@@ -11,6 +11,7 @@ from rakuten_assets.defs.io_managers.head import HeadIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
+from rakuten_assets.defs.steps.retries import asked_again
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.extraction.extractors import Extractors
 from rakuten_assets.settings import Settings, shown_value
@@ -116,7 +117,8 @@ def _over_storage(kind: type[FileIOManager]) -> dg.IOManagerDefinition:
     # The claim stands here, not in the IO manager: a run in another shard count is refused before its first step.
     def open_manager(context: dg.InitResourceContext) -> FileIOManager:
         storage: Storage = context.resources.storage
-        if claimed(storage) and context.log is not None:
+        log = context.log or dg.get_dagster_logger()
+        if asked_again(lambda: claimed(storage), log) and context.log is not None:
             context.log.info(f"new storage at {storage.root}")
         return kind(storage)
 

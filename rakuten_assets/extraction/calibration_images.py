@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from upath import UPath
 
-from rakuten_assets.errors import EngineError, UndecodableImageError
+from rakuten_assets.errors import EngineError, UndecodableImageError, UnreachableError
 from rakuten_assets.extraction.images import ImageReader
 from rakuten_assets.images.decoding import read_content
 from rakuten_assets.storage.files import is_local, sha256_of_json
@@ -61,6 +61,8 @@ def draw_calibration_images(folder: Path | UPath, reader: ImageReader, target: P
             if digest in digests:
                 continue
             images[len(digests)] = reader.read_single(content)
+        except UnreachableError:  # Others in its place would be another model.
+            raise
         except (OSError, UndecodableImageError):
             continue  # The scan says which, and why.
         digests[digest] = None

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 from upath import UPath
 
+from rakuten_assets.errors import UnreachableError
 from rakuten_assets.images.header import read_header
 from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import open_raster, refusals
@@ -31,9 +32,14 @@ def unchanged_bytes(
 
     Args:
         content_of: what reads them; default: they are read here.
+
+    Raises:
+        UnreachableError: where a bucket did not answer, which says nothing of the file.
     """
     try:
         content = content_of() if content_of else read_bytes(path)
+    except UnreachableError:
+        raise
     except OSError:
         return None
     return content if sha256_of_bytes(content) == sha256 else None

@@ -38,7 +38,7 @@ from rakuten_assets.outputs.published import Origin, PublishedSet, SplitArrays
 from rakuten_assets.outputs.reading import WAY_OUT, OpenedFile, SetReader
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import is_local, sha256_of_bytes
-from rakuten_assets.storage.reading import read_bytes
+from rakuten_assets.storage.reading import is_file, read_bytes
 
 _MOST_TRIES = 20
 
@@ -115,7 +115,7 @@ def _find(storage: str | Path | UPath) -> tuple[Path | UPath | None, Places]:
             f"make them: {_make_everything(None)}"
         )
     root = place.parent if place.name == OUTPUTS and (place.parent / "assets").is_dir() else None
-    if not (place / OUTPUTS).is_dir() and (root is not None or (place / MANIFEST_FILE).is_file()):
+    if not (place / OUTPUTS).is_dir() and (root is not None or is_file(place / MANIFEST_FILE)):
         return root, Places(place, place.parent / PUBLISHING)
     return place, Places.of(place)
 
@@ -128,7 +128,7 @@ def _manifest(places: Places) -> tuple[Manifest, bool]:
     manifest = places.read_manifest(places.outputs)
     if manifest is not None:
         return manifest, False
-    if (places.outputs / METADATA_FILE).is_file():
+    if is_file(places.outputs / METADATA_FILE):
         raise StoreError(
             f"{places.outputs} has no {MANIFEST_FILE}: its files were put there by an older release, and may not "
             f"belong together. Publish them together: {make_command('outputs')}"

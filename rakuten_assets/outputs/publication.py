@@ -30,6 +30,7 @@ from rakuten_assets.outputs.names import INDEX_FILE, MANIFEST_FILE, files_of, ma
 from rakuten_assets.outputs.places import Places, copy_file, forget_listings, move_file
 from rakuten_assets.storage import scratch_folder
 from rakuten_assets.storage.files import is_local, sha256_of_file, write_bytes
+from rakuten_assets.storage.reading import is_file
 from rakuten_assets.units import human_bytes
 
 PACKAGES = ("rakuten_assets", "numpy", "pandas", "pyarrow")
@@ -114,7 +115,7 @@ def finish_interrupted(places: Places) -> tuple[str, ...]:
         for name, sha256 in manifest.withdrawn.items():
             # Gone from the set before it is removed; one that someone changed is no longer ours.
             target = places.outputs / name
-            if _is_file(target) and sha256_of_file(target) == sha256:
+            if is_file(target) and sha256_of_file(target) == sha256:
                 target.unlink()
                 removed.append(name)
         # It flushes the folder to the disk, and with it the names that were given before.
@@ -200,16 +201,12 @@ def _again(file: StoredFile) -> str:
 
 def _is(path: Path | UPath, wanted: PublishedFile) -> bool:
     """Whether a file has the size and the bytes that it must have."""
-    if is_local(path) and not (path.is_file() and path.stat().st_size == wanted.bytes):
+    if is_local(path) and not (is_file(path) and path.stat().st_size == wanted.bytes):
         return False
     try:  # a bucket is asked for nothing beside the bytes
         return sha256_of_file(path) == wanted.sha256
     except FileNotFoundError:
         return False
-
-
-def _is_file(path: Path | UPath) -> bool:
-    return path.is_file()
 
 
 def _clear(folder: Path | UPath) -> None:

@@ -15,6 +15,7 @@ from rakuten_assets.readiness import catalogue, pipeline, quality, reproducibili
 from rakuten_assets.readiness.answers import Box, Finding, Readiness
 from rakuten_assets.readiness.decisions import decide
 from rakuten_assets.readiness.stored import NotStoredError, Stored
+from rakuten_assets.storage.transient import is_transient
 from rakuten_assets.variables import PREFIX
 
 _DATA, _PIPELINE, _FEATURES, _CLASSES, _AGAIN = (
@@ -207,10 +208,13 @@ def _answered(question: Question, stored: Stored, extractor: str, judge: Callabl
             finding=f"{error.asset} is not stored",
             command=_command(stored, error.asset),
         )
-    except RakutenAssetsError as error:
-        return Box(**about, answer="no", finding=str(error))
-    except OSError as error:
-        return Box(**about, answer="no", finding=f"{error.filename or 'a file'}: {error.strerror or error}")
+    except (RakutenAssetsError, OSError) as error:
+        if is_transient(error):  # That is no answer.
+            raise
+        told = str(error)
+        if not isinstance(error, RakutenAssetsError):
+            told = f"{error.filename or 'a file'}: {error.strerror or error}"
+        return Box(**about, answer="no", finding=told)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         # Whole by its digest, and not what this release writes.
         told = (

@@ -21,6 +21,7 @@ from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import copy_rows, read_array
 from rakuten_assets.storage.records import read_record, read_recorded, record_file
 from rakuten_assets.storage.tables import read_table
+from rakuten_assets.storage.transient import is_transient
 
 Value = TypeVar("Value")
 _BLOCK_ROWS = 4096
@@ -80,7 +81,9 @@ class Stored:
         try:
             found = self.storage.assets.glob("*/train_feature_matrix/train_feature_matrix.json")
             return sorted(path.parent.parent.name for path in found)
-        except OSError:
+        except OSError as error:
+            if is_transient(error):
+                raise
             return []
 
     def to_judge(self, evaluated: Collection[str]) -> list[str]:

@@ -166,7 +166,7 @@ def claimed(storage: Storage) -> bool:
         raise StoreError(
             f"RAKUTEN_STORAGE={storage.root}: nothing can be written in {place}: {reason}. Make it "
             "writable for this user, or set RAKUTEN_STORAGE to a folder that is"
-        ) from None
+        ) from error
 
 
 def safe_name(name: str, what: str) -> str:

@@ -160,6 +160,22 @@ def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in named if name}  # without a name: what some tools put for a folder
 
 
+def is_file(path: Path | UPath) -> bool:
+    """Whether a file is there. (`is_file` of a path on a bucket says no where the bucket did not answer.)
+
+    Raises:
+        OSError: a bucket refuses to say; an `UnreachableError`, where it did not answer.
+    """
+    if is_local(path):
+        return path.is_file()
+    far: Any = path
+    try:
+        with client_errors(path):
+            return bool(far.fs.info(far.path)["type"] == "file")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def file_size(path: Path | UPath) -> int:
     """Bytes of a file."""
     if is_local(path):

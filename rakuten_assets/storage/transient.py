@@ -14,11 +14,7 @@ from rakuten_assets.errors import RakutenAssetsError, UnreachableError
 
 _NUMBERS = frozenset(
     {
-        errno.EAGAIN,
-        errno.EBUSY,
-        errno.EIO,  # a mount over the network whose server is away; and what s3fs makes of an answer it does not know
-        errno.EPIPE,
-        errno.ESTALE,
+        errno.ESTALE,  # of a mount over the network
         errno.ETIMEDOUT,
         errno.ECONNABORTED,
         errno.ECONNREFUSED,
@@ -93,7 +89,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 
 def _answer(error: BaseException) -> bool | None:
@@ -110,6 +106,8 @@ def _answer(error: BaseException) -> bool | None:
 
 
 def _is_of_network(error: BaseException) -> bool:
+    if isinstance(error, BrokenPipeError):  # to a process of ours, as a rule
+        return False
     if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror)):
         return True
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}

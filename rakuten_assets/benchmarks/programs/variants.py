@@ -97,10 +97,12 @@ def _open_ours(request: dict[str, Any]) -> tuple[Extract, dict[str, Any]]:
 
 
 def _settings(request: dict[str, Any], **choices: Any) -> Settings:
+    given = {name: request[name] for name in ("backbone", "data_dir") if name in request}
     return Settings(
         storage=request["storage"],
         weights=request.get("weights", SEEDED),
         threads=request["workers"],
+        **given,
         **choices,
     )
 

@@ -10,8 +10,10 @@ import pandas as pd
 from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.presentation import gallery, picture, plotted, table
+from rakuten_assets.errors import UnreachableError
 from rakuten_assets.plots import contact_sheet_jpeg
-from rakuten_assets.storage.reading import read_bytes
+from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import read_bytes, read_together
 from rakuten_assets.units import human_bytes, human_duration
 from rakuten_assets.verdicts import Verdict
 
@@ -126,13 +128,16 @@ def with_findings(
 def contact_sheet(rows: pd.DataFrame, folder: CatalogFolder, texts: list[str]) -> dg.MarkdownMetadataValue:
     """Pictures of manifest rows with a text under each; at most 27."""
     files = folder.image_paths(rows["file"].head(_MOST_TILES))
-    tiles = [(_content(file), text) for file, text in zip(files, texts, strict=False)]
+    contents = read_together(_content, files, far=bool(files) and not is_local(files[0]))
+    tiles = [(content(), text) for (_, content), text in zip(contents, texts, strict=False)]
     return picture(contact_sheet_jpeg(tiles), "contact sheet")
 
 
 def _content(file: Any) -> bytes | None:
     try:
         content: bytes = read_bytes(file)
+    except UnreachableError:
+        raise
     except OSError:  # A missing image is shown as a hatched tile.
         return None
     return content

@@ -1,9 +1,10 @@
 """A step is tried again, some time later, where a store or the network did not answer; never for what the data are."""
 
 import functools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
@@ -11,6 +12,8 @@ from rakuten_assets.storage.transient import is_transient
 
 WAITS = (5, 30, 120)
 """Seconds before the second, third and fourth try: a client has tried by itself for some seconds before each."""
+
+Answer = TypeVar("Answer")
 
 
 def retrying(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
@@ -22,6 +25,19 @@ def retrying(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[A
             yield from function(context, *inputs, **named_inputs)
 
     return step
+
+
+def asked_again(function: Callable[[], Answer], log: Any) -> Answer:
+    """What the function gives, waited for as a step is: for what a run needs before its first one."""
+    for wait in WAITS:
+        try:
+            return function()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning(f"{error}. That may pass: asked again in {wait} s")
+            time.sleep(wait)
+    return function()
 
 
 @contextmanager

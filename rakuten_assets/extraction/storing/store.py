@@ -34,6 +34,7 @@ from rakuten_assets.storage.files import is_local, write_bytes
 from rakuten_assets.storage.leftovers import remove_temporary_files
 from rakuten_assets.storage.reading import bucket_files, open_ranged, open_sized, read_together
 from rakuten_assets.storage.records import read_record, write_record
+from rakuten_assets.storage.transient import is_transient
 
 DAMAGED_SUFFIX = ".damaged"
 ABOUT_FILE = "extractor.json"
@@ -101,6 +102,7 @@ class RowStore:
             except StoreError as error:
                 self._set_aside(name, str(error))
             except OSError as error:
+                self._refuse_no_answer(error)
                 self._unusable.add(name)
                 self._log(f"{self.folder / name} cannot be read ({error}); its rows will be computed again")
 
@@ -216,6 +218,7 @@ class RowStore:
                 left += [i for _, i in places]
                 continue
             except OSError as error:
+                self._refuse_no_answer(error)
                 self._drop(name)
                 self._unusable.add(name)
                 self._log(f"{self.folder / name} cannot be read ({error}); its rows will be computed again")
@@ -272,6 +275,11 @@ class RowStore:
         self.append(keys, np.stack(features))
         for name in merged:
             (self.folder / name).unlink(missing_ok=True)
+
+    def _refuse_no_answer(self, error: OSError) -> None:
+        """Where a bucket did not answer, its rows are not lost: to compute them again would cost more than to wait."""
+        if not is_local(self.folder) and is_transient(error):
+            raise error
 
     def _write(self, name: str, content: bytes) -> None:
         try:

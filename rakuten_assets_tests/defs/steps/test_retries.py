@@ -1,5 +1,6 @@
 """A step is tried again where a store did not answer; never for what the data are."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,44 @@ def test_bad_data_are_not_tried_again(server: BucketServer, project: Project) ->
     result = project.run("x_train")
     assert not result.success
     assert restarted(result) == []
+
+
+def test_a_run_waits_for_its_storage(server: BucketServer, project: Project) -> None:
+    away = Away("GET", "/storage/assets/layout.json", times=2)
+    server.answer = away
+    assert project.run("x_train").success
+    assert away.times == 0
+
+
+def test_a_file_that_no_store_showed_is_not_missing(server: BucketServer, project: Project) -> None:
+    away = Away("HEAD", "X_test_update.csv", times=2)
+    server.answer = away
+    result = project.run("y_train")
+    assert away.times == 0
+    assert result.success
+    assert restarted(result) == ["y_train"] * 2
+
+
+@pytest.mark.slow
+def test_a_store_that_fails_now_and_then_changes_nothing(
+    server: BucketServer, project: Project, finished: Project
+) -> None:
+    count = itertools.count(1)
+    server.answer = lambda _: 503 if next(count) % 150 == 0 else None
+    result = project.run_all()
+    assert result.success, [event.message for event in result.all_events if event.is_failure]
+    assert len(restarted(result)) > 5
+    assert project.outputs() == finished.outputs()
+    server.answer = lambda _: None
+    undisturbed = project.run_all()
+    assert versions(undisturbed) == versions(result)
+
+
+def versions(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str | None], str]:
+    return {
+        (event.asset_key.to_user_string(), event.partition): (event.materialization.tags or {})[
+            "dagster/data_version"
+        ]
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
