@@ -20,7 +20,7 @@ from rakuten_assets.benchmarks.extraction import WARM_UP_IMAGES, Contestant, ope
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.settings import Settings
 
-USUAL = "efficientnet_b0:f32,efficientnet_lite0:f32,efficientnet_lite0:bf16,efficientnet_lite0:int8"
+USUAL = "efficientnet_b0:f32,efficientnet_lite0:f32,efficientnet_lite0:int8"
 COLUMNS = {
     "name": "",
     "images_per_second": "images/s",
@@ -44,7 +44,7 @@ def parse(text: str) -> list[Contestant]:
         if not name:
             raise SettingsError(f"--choices {part!r} is not BACKBONE:PRECISION, as efficientnet_lite0:int8")
         find_backbone(name)
-        Settings(precision=precision, backbone=(name,))  # refuses a precision that there is not
+        Settings.load(precision=precision, backbone=name)  # refuses a precision that there is not
         chosen.append(Contestant(f"{name} {precision}", "ours", "auto", precision, name))
     return chosen
 

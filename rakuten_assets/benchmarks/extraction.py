@@ -154,22 +154,28 @@ def opened(contestant: Contestant, request: dict[str, Any]) -> Iterator[OpenProc
     Raises:
         RuntimeError: it ended while it opened.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rakuten_assets.benchmarks.programs.variants", json.dumps(request)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        about = _read_answer(process)
-        # From here on: converting the model happens once in a storage's life, in a process that then ends.
-        with PeakMemory(process.pid) as memory:
-            yield OpenProcess(contestant, process, about, memory)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait()
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rakuten_assets.benchmarks.programs.variants", json.dumps(request)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        )
+        try:
+            try:
+                about = _read_answer(process)
+            except RuntimeError:
+                complaints.seek(0)
+                said = [line.strip() for line in complaints if line.strip()]
+                raise RuntimeError(f"{contestant.name}: {said[-1] if said else 'it ended'}") from None
+            # From here on: converting the model happens once in a storage's life, in a process that then ends.
+            with PeakMemory(process.pid) as memory:
+                yield OpenProcess(contestant, process, about, memory)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
 
 
 def _read_answer(process: subprocess.Popen[str]) -> dict[str, Any]:
