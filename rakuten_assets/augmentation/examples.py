@@ -14,6 +14,7 @@ from rakuten_assets.errors import AugmentationError, ManifestError, UndecodableI
 from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.images.reasons import Status
+from rakuten_assets.storage.files import sha256_of_bytes
 
 
 def typical_products(images: pd.DataFrame) -> list[tuple[str, str]]:
@@ -49,18 +50,27 @@ def typical_products(images: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def read_examples(
-    files: Sequence[Path | UPath], captions: Sequence[str], limits: DecodeLimits
+    files: Sequence[Path | UPath],
+    captions: Sequence[str],
+    limits: DecodeLimits,
+    sha256: Sequence[str] | None = None,
 ) -> list[Example]:
     """Pictures of files that the scan found whole, with their captions.
 
+    Args:
+        sha256: of each file when it was scanned; None: any content will do.
+
     Raises:
-        ManifestError: for a file that is gone or damaged since, naming it.
+        ManifestError: for a file that is gone, changed or damaged since, naming it.
         UnreachableError: where a bucket did not answer.
     """
     examples = []
-    for file, caption in zip(files, captions, strict=True):
+    for place, (file, caption) in enumerate(zip(files, captions, strict=True)):
         try:
-            pixels = decode_rgb(read_content(file, limits), limits)
+            content = read_content(file, limits)
+            if sha256 is not None and sha256_of_bytes(content) != sha256[place]:
+                raise OSError("it has changed")
+            pixels = decode_rgb(content, limits)
         except UnreachableError:
             raise
         except (OSError, UndecodableImageError) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,23 @@ from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.storage.reading import read_bytes
 
 _JPEG_QUALITY = 70
+
+
+class Tally:
+    """A number that threads count up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def add(self) -> None:
+        with self._lock:
+            self.count += 1
+
+
+NOT_SHOWN = Tally()
+"""Files that pictures were wanted of and that were missing or changed, in this process until now: what was made
+meanwhile is not what it would be with them."""
 
 
 def unchanged_bytes(
@@ -41,8 +59,11 @@ def unchanged_bytes(
     except UnreachableError:
         raise
     except OSError:
+        content = b""
+    if not content or sha256_of_bytes(content) != sha256:
+        NOT_SHOWN.add()
         return None
-    return content if sha256_of_bytes(content) == sha256 else None
+    return content
 
 
 def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:

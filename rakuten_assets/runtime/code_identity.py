@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import platform
 import re
@@ -15,20 +14,30 @@ _PACKAGE = Path(__file__).parent.parent
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-@functools.cache
 def code_identity() -> str:
-    """Hexadecimal digest of this package's sources, of the versions of Python and of all packages that it needs, and of
-    the processor, by whose kind numerical libraries choose their kernels. Taken once a process.
+    """Hexadecimal digest of this package's files, of the versions of Python and of all packages that it needs, and of
+    the processor, by whose kind numerical libraries choose their kernels; "" where a file cannot be read.
     """
-    about = [sources_digest(_PACKAGE), platform.python_version(), *_versions(), cpu_model(), *cpu_features()]
+    try:
+        about = [sources_digest(_PACKAGE), platform.python_version(), *_versions()]
+    except (OSError, metadata.PackageNotFoundError):
+        return ""
+    about += [cpu_model(), *cpu_features()]
     return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
 
 def sources_digest(folder: Path) -> str:
-    """Hexadecimal digest of the Python files below a folder: names and contents."""
+    """Hexadecimal digest of the files below a folder, compiled and hidden ones left out: names and contents.
+
+    Raises:
+        OSError: if one cannot be read.
+    """
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.py")):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+    for file in sorted(folder.rglob("*")):
+        name = file.relative_to(folder)
+        if any(part.startswith(".") or part == "__pycache__" for part in name.parts) or file.is_dir():
+            continue
+        digest.update(f"{name.as_posix()}\0".encode())
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -18,18 +18,16 @@ _thread = threading.local()
 def writes_recorded() -> Iterator[dict[str, str]]:
     """Yield a mapping of path -> hexadecimal sha256, which grows by each file that this thread writes in the block.
 
-    A file that is written twice has the later digest.
-
-    Raises:
-        RuntimeError: inside another such block.
+    A file that is written twice has the later digest. A later block takes over from one that has not ended: that of a
+    generator which was given up is ended whenever its memory is freed, and perhaps by another thread.
     """
-    if is_recording():
-        raise RuntimeError("this thread's writes are being recorded already")
-    _thread.written = {}
+    written: dict[str, str] = {}
+    _thread.written = written
     try:
-        yield _thread.written
+        yield written
     finally:
-        del _thread.written
+        if getattr(_thread, "written", None) is written:
+            del _thread.written
 
 
 def is_recording() -> bool:
@@ -41,3 +39,9 @@ def record_write(target: Path | UPath, sha256: str) -> None:
     """Take note of a file that is about to take its place, where that is asked for."""
     if is_recording():
         _thread.written[str(target)] = sha256
+
+
+def forget_write(target: Path | UPath) -> None:
+    """Take note that a file which was written is removed again, by whoever wrote it."""
+    if is_recording():
+        _thread.written.pop(str(target), None)

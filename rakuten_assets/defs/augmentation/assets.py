@@ -122,10 +122,14 @@ def augmentation_gallery(
     from rakuten_assets.augmentation.examples import read_examples, typical_products
 
     refuse_failed_scans(image_scan, settings.unreadable_warn, settings.unreadable_fail)
-    products = typical_products(pd.concat(image_scan.values(), ignore_index=True))
+    scanned = pd.concat(image_scan.values(), ignore_index=True)
+    products = typical_products(scanned)
     paths = open_catalog(settings).image_paths(file for file, _ in products)
     captions = [caption for _, caption in products]
-    content = gallery.gallery_png(read_examples(paths, captions, settings.limits))
+    train = scanned[scanned["split"] == "train"]
+    digest_of = dict(zip(train["file"], train["sha256"], strict=True))
+    digests = [digest_of[file] for file, _ in products]
+    content = gallery.gallery_png(read_examples(paths, captions, settings.limits, digests))
     file, digest = storage.output_file(GALLERY_FILE), sha256_of_bytes(content)
     write_bytes(file, content)
     result = dg.MaterializeResult(

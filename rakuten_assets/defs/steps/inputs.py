@@ -18,6 +18,9 @@ from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import array_version
 from rakuten_assets.storage.files import sha256_of_json
 
+CODE = code_identity()
+"""Of the code that this process runs: taken when it begins, before a file is edited under it."""
+
 
 def made_of(inputs: Mapping[str, Any], storage: Storage) -> dict[str, str]:
     """Name -> content of everything that a step's result depends on, its place included: results name files.
@@ -29,7 +32,7 @@ def made_of(inputs: Mapping[str, Any], storage: Storage) -> dict[str, str]:
         TypeError: for a value of a kind whose content has no digest here.
     """
     contents = {name: content_of(value) for name, value in inputs.items()}
-    return {"code": code_identity(), "storage": str(storage.root), **contents}
+    return {"code": CODE, "storage": str(storage.root), **contents}
 
 
 def content_of(value: Any) -> str:

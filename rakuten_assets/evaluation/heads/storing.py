@@ -21,6 +21,7 @@ from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.evaluation.heads.standardisation import Standardisation
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
 from rakuten_assets.storage.reading import read_bytes
+from rakuten_assets.storage.written import forget_write
 
 TENSORS_FILE = "head.safetensors"
 DESCRIPTION_FILE = "head.json"
@@ -49,6 +50,7 @@ def replaced_tensors(tensors: UPath, path: UPath, content: bytes) -> Iterator[No
     write_bytes(tensors, content)
     yield
     previous.unlink(missing_ok=True)
+    forget_write(previous)
 
 
 def head_files(head: Head) -> tuple[bytes, bytes]:

@@ -1,6 +1,7 @@
 """A step whose stored result still stands tells it again; where anything about it changed, it computes."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from upath import UPath
 
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.defs.steps.inputs import content_of
-from rakuten_assets.defs.steps.reuse import TOLD_AGAIN
+from rakuten_assets.defs.steps.reuse import TOLD_AGAIN, _below_root
 from rakuten_assets.runtime.code_identity import sources_digest
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import sha256_of_file
+from rakuten_assets.storage.records import read_record, write_record
 from rakuten_assets.storage.tables import read_table, write_table
 from rakuten_assets_tests.defs.conftest import Project, stand_ins
 
@@ -208,6 +210,99 @@ def test_a_step_that_fails_is_not_kept(ran: tuple[Project, dg.ExecuteInProcessRe
     assert record.exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": None},
+        {"files": {"../../etc/passwd": "0"}},
+        {"files": {"/etc/passwd": "0"}},
+        {"metadata": {"a": "garbage"}},
+        {"metadata": None},
+        {"checks": [{}]},
+        {"checks": []},
+        {"data_version": None},
+        {"made_of": 1},
+    ],
+)
+def test_a_record_of_another_kind_is_not_used(
+    ran: tuple[Project, dg.ExecuteInProcessResult], change: dict[str, Any]
+) -> None:
+    project, _ = ran
+    assert project.run("random_split").success
+    record = project.storage / "cache" / "steps" / "random_split.json"
+    write_record(record, {**read_record(record), **change})
+    result = project.run("random_split")
+    assert result.success
+    assert told_again(result) == set()
+    assert told_again(project.run("random_split")) == {"random_split"}
+
+
+def test_what_was_made_without_its_pictures_is_made_again_with_them(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins(monkeypatch)
+    copy = tmp_path / "catalog"
+    shutil.copytree(catalog, copy)
+    project = Project(copy, tmp_path / "storage", dg.DagsterInstance.ephemeral())
+    assert project.run_all().success
+    page = project.storage / "outputs" / "evaluation_efficientnet_b0" / "feature_map.html"
+    whole = page.read_bytes()
+    (project.storage / "cache" / "steps" / "efficientnet_b0.feature_map.json").unlink()
+    (copy / "images").rename(copy / "elsewhere")
+    (copy / "images").mkdir()
+    for split in ("image_train", "image_test"):
+        (copy / "images" / split).mkdir()
+        (copy / "images" / split / "note.jpg").touch()
+    without = project.run("feature_map")
+    assert without.success
+    assert page.read_bytes() != whole
+    shutil.rmtree(copy / "images")
+    (copy / "elsewhere").rename(copy / "images")
+    again = project.run("feature_map")
+    assert told_again(again) == set()
+    assert page.read_bytes() == whole
+
+
+def test_what_was_made_while_sources_were_edited_is_not_kept(
+    ran: tuple[Project, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, _ = ran
+    record = project.storage / "cache" / "steps" / "random_split.json"
+    record.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("rakuten_assets.defs.steps.reuse.code_identity", lambda: "edited since")
+        assert project.run("random_split").success
+    assert not record.exists()
+    assert project.run("random_split").success
+    assert record.exists()
+
+
+def test_a_file_that_went_before_it_was_recorded_is_missed(
+    ran: tuple[Project, dg.ExecuteInProcessResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, _ = ran
+    file = project.storage / "outputs" / "evaluation_efficientnet_b0" / "suspect_labels.csv"
+    (project.storage / "cache" / "steps" / "efficientnet_b0.suspect_labels.json").unlink()
+
+    def removes(path: Any, content: Any) -> None:
+        file.unlink()
+        write_record(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rakuten_assets.defs.steps.reuse.write_record", removes)
+        assert project.run("suspect_labels").success
+    assert not file.exists()
+    assert told_again(project.run("suspect_labels")) == set()
+    assert file.exists()
+
+
+def test_a_bucket_without_a_folder_is_a_storage_as_well() -> None:
+    root = UPath("memory://bucket")
+    assert _below_root(Storage(root, 1), {str(root / "outputs" / "a.csv"): "0"}) == {"outputs/a.csv": "0"}
+    assert _below_root(Storage(UPath("/x"), 1), {"/x/outputs/a.csv": "0"}) == {"outputs/a.csv": "0"}
+    assert _below_root(Storage(UPath("/x"), 1), {"/xy/a.csv": "0"}) is None
+
+
 def test_contents_are_told_apart() -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
     different = [
@@ -243,8 +338,13 @@ def test_any_change_of_a_source_is_other_code(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x = 1")
     first = sources_digest(tmp_path)
     assert sources_digest(tmp_path) == first
-    (tmp_path / "a.txt").write_text("no code")
+    (tmp_path / ".#a.py").symlink_to(tmp_path / "nowhere")  # an editor's lock
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "a.pyc").write_text("compiled")
     assert sources_digest(tmp_path) == first
+    (tmp_path / "page.html").write_text("a template")
+    assert sources_digest(tmp_path) != first
+    (tmp_path / "page.html").unlink()
     (tmp_path / "a.py").write_text("x = 2")
     second = sources_digest(tmp_path)
     (tmp_path / "a.py").rename(tmp_path / "b.py")
