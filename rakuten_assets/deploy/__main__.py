@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         "and Grafana. A file that is there and says something else is never replaced.",
     )
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="folder to write to; made if it is not there"
+        "folder", type=_folder, metavar="DIR", help="folder to write to; made if it is not there"
     )
     parser.add_argument("--workers", type=_count, default=2, metavar="N", help="default: %(default)s")
     parser.add_argument(
@@ -55,11 +55,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a folder, . for this one")
+    return Path(text)
+
+
 def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 4096:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 to 4,096")
-    return number
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 4096:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 to 4,096")
+    return int(text)
 
 
 if __name__ == "__main__":

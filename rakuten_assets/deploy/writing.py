@@ -8,9 +8,9 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+import rakuten_assets
 from rakuten_assets.errors import DeploymentError
 from rakuten_assets.metrics.dashboard import dashboard_text
-from rakuten_assets.project import project_root
 from rakuten_assets.storage.files import write_bytes
 
 _DASHBOARD = "grafana/dashboards/rakuten_assets.json"
@@ -23,12 +23,18 @@ def deployment_files(workers: int, shards_per_run: int) -> dict[str, str]:
         workers: runs that are under way at once.
         shards_per_run: how many shards one run of a backfill covers.
     """
-    values = {"workers": workers, "shards_per_run": shards_per_run, "project": project_root()}
+    values = {"workers": workers, "shards_per_run": shards_per_run, "project": _checkout()}
     # What stays in the files for compose and the shell has one brace or a dollar.
     templates = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     found = _texts(resources.files("rakuten_assets.deploy") / "files", "")
     files = {name: templates.from_string(text).render(values) for name, text in found.items()}
     return {**files, _DASHBOARD: dashboard_text()}
+
+
+def _checkout() -> str:
+    """The checkout that this package runs from, which images are built from; "" for an installed one."""
+    folder = Path(rakuten_assets.__file__).resolve().parent.parent
+    return str(folder) if (folder / "pyproject.toml").is_file() else ""
 
 
 def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) -> dict[str, bool]:

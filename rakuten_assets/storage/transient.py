@@ -93,9 +93,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _answer(error: BaseException) -> bool | None:
-    """What a server answered, as botocore keeps it; None where the error holds no answer."""
+    """What a server answered, as its client keeps it; None where the error holds no answer."""
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
+        # aiohttp's `status`, and the `code` of urllib and gcsfs.
+        for number in (getattr(error, "status", None), getattr(error, "code", None)):
+            if isinstance(number, int) and 100 <= number < 600:
+                return number >= 500 or number in _STATUS
         return None
     about, told = response.get("ResponseMetadata"), response.get("Error")
     status = about.get("HTTPStatusCode") if isinstance(about, dict) else None

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from dagster._core.instance.config import dagster_instance_config
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.defs.cluster.launcher import LOOKS
 from rakuten_assets.deploy.__main__ import main
 from rakuten_assets.deploy.writing import deployment_files, write_deployment
@@ -136,3 +137,58 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["start/webserver.sh", "start/daemon.sh", "start/worker.sh"])
+def test_a_start_script_names_the_address_that_is_missing(name: str, tmp_path: Path) -> None:
+    write_deployment(tmp_path)
+    environment = {"PATH": "/usr/bin:/bin", "DAGSTER_HOME": str(tmp_path / "dagster_home")}
+    done = subprocess.run([str(tmp_path / name)], env=environment, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "DAGSTER_POSTGRES_URL: postgresql+psycopg2://" in done.stderr
+
+
+@pytest.mark.parametrize(("value", "expected"), [("", False), ("0", False), ("1", True), ("true", True)])
+def test_read_only_is_what_the_variable_says(value: str, expected: bool, tmp_path: Path) -> None:
+    write_deployment(tmp_path)
+    (tmp_path / "bin").mkdir()
+    stand_in = tmp_path / "bin" / "dagster-webserver"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin",
+        "DAGSTER_HOME": str(tmp_path / "dagster_home"),
+        "DAGSTER_POSTGRES_URL": "postgresql+psycopg2://x",
+        "DAGSTER_READ_ONLY": value,
+    }
+    done = subprocess.run(
+        [str(tmp_path / "start/webserver.sh")], env=environment, capture_output=True, text=True
+    )
+    assert ("--read-only" in done.stdout) is expected
+    assert "--workspace" in done.stdout
+
+
+def test_the_checkout_is_the_packages_own_from_wherever_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = deployment_files(workers=3, shards_per_run=5)["environment.template"]
+    assert text == FILES["environment.template"]
+    project = Path(TEMPLATE["PROJECT_DIR"])
+    assert (project / "pyproject.toml").is_file()
+    assert (project / "rakuten_assets" / "deploy").is_dir()
+
+
+def test_the_weights_of_the_templates_backbone_need_no_network() -> None:
+    assert find_backbone(TEMPLATE["RAKUTEN_BACKBONE"]).brings_weights
+
+
+@pytest.mark.parametrize("arguments", [[""], ["x", "--workers", "x"], ["x", "--workers", "0"]])
+def test_an_argument_that_cannot_be_meant_is_refused(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert re.search("name a folder|is not a whole number from 1 to 4,096", capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())

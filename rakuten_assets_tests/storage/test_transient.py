@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
+import urllib.error
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,20 @@ def test_a_store_that_is_away_did_not_answer(server: BucketServer, monkeypatch: 
     with pytest.raises(WriteError) as told:
         write_bytes(place / "file", b"content")
     assert is_transient(told.value)
+
+
+class AiohttpsError(Exception):
+    """As aiohttp's `ClientResponseError`, which tests do not depend on."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+@pytest.mark.parametrize(("status", "expected"), [(503, True), (429, True), (403, False), (404, False)])
+def test_what_other_clients_keep_of_an_answer(status: int, expected: bool) -> None:
+    assert is_transient(AiohttpsError(status)) is expected
+    told = urllib.error.HTTPError("http://x", status, "said", Message(), None)
+    assert is_transient(told) is expected
 
 
 def test_a_folder_without_a_file_has_none(tmp_path: Path) -> None:
