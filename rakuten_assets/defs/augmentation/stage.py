@@ -8,4 +8,4 @@ from rakuten_assets.defs.shards import ShardPartitions
 
 def build(shards: ShardPartitions) -> dg.Definitions:
     """Definitions of the stage, for a set of shards."""
-    return dg.Definitions(assets=dg.with_source_code_references(build_augmentation(shards)))
+    return dg.Definitions(assets=build_augmentation(shards))

@@ -12,4 +12,4 @@ def build(shards: ShardPartitions) -> dg.Definitions:
     """Definitions of the stage, for a set of shards."""
     masks = [train_valid, test_valid]
     assets = [image_manifest, build_image_scan(shards), *masks, duplicate_groups, integrity_report]
-    return dg.Definitions(assets=dg.with_source_code_references(assets))
+    return dg.Definitions(assets=assets)

@@ -20,7 +20,5 @@ def build(settings: Settings) -> dg.Definitions:
         for asset in (*build_heads(spec), *build_reports(spec), build_map_asset(spec))
     ]
     return dg.Definitions(
-        assets=dg.with_source_code_references(
-            [random_split, grouped_split, *families, build_comparison(settings), build_readiness(settings)]
-        )
+        assets=[random_split, grouped_split, *families, build_comparison(settings), build_readiness(settings)]
     )

@@ -13,6 +13,6 @@ from rakuten_assets.settings import Settings
 def build(settings: Settings, shards: ShardPartitions, job: Any) -> dg.Definitions:
     """Definitions of the stage. Its schedule launches `job`."""
     return dg.Definitions(
-        assets=dg.with_source_code_references(build_features(settings, shards)),
+        assets=build_features(settings, shards),
         schedules=[build_schedule(settings, job)],
     )

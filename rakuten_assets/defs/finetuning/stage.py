@@ -29,4 +29,4 @@ def build(settings: Settings) -> dg.Definitions:
     )
     deps = ["dataset_statistics"] if settings.normalisation == "dataset" else []
     assets = [build_fine_tuned_weights(name, GROUP, deps) for name in settings.finetune]
-    return dg.Definitions(assets=dg.with_source_code_references(assets), jobs=[job])
+    return dg.Definitions(assets=assets, jobs=[job])

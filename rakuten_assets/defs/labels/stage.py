@@ -7,4 +7,4 @@ from rakuten_assets.defs.labels.assets import class_weights, label_encoder, trai
 
 def build() -> dg.Definitions:
     """Definitions of the stage."""
-    return dg.Definitions(assets=dg.with_source_code_references([label_encoder, train_labels, class_weights]))
+    return dg.Definitions(assets=[label_encoder, train_labels, class_weights])

@@ -8,4 +8,4 @@ from rakuten_assets.settings import Settings
 
 def build(settings: Settings) -> dg.Definitions:
     """Definitions of the stage."""
-    return dg.Definitions(assets=dg.with_source_code_references([build_outputs(settings)]))
+    return dg.Definitions(assets=[build_outputs(settings)])

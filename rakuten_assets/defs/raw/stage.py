@@ -11,6 +11,6 @@ from rakuten_assets.settings import Settings
 def build(settings: Settings) -> dg.Definitions:
     """Definitions of the stage. Its sensor launches the job `everything`."""
     return dg.Definitions(
-        assets=dg.with_source_code_references([*file_assets(), x_train, y_train, x_test]),
+        assets=[*dg.with_source_code_references(file_assets()), x_train, y_train, x_test],
         sensors=[build_sensor(settings)],
     )
