@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.backbones import find_backbone
-from rakuten_assets.backbones.specification import SEEDED
-from rakuten_assets.benchmarks.extraction import Contestant
+from rakuten_assets.benchmarks.extraction import Contestant, weights_to_measure
 from rakuten_assets.benchmarks.measuring.memory import run_watched
 from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.errors import SettingsError
@@ -92,8 +91,7 @@ def measure(
         for contestant in chosen:
             request = {
                 "backbone": name,
-                # Real weights need no network where they come along; the cost of a pass does not depend on them.
-                "weights": "" if backbone.brings_weights else SEEDED,
+                "weights": weights_to_measure(backbone),
                 "preprocessing": "preset" if backbone.releases else "document",
                 "storage": str(storage),
                 "workers": workers,

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from rakuten_assets.backbones import find_backbone
-from rakuten_assets.backbones.specification import SEEDED
-from rakuten_assets.benchmarks.extraction import WARM_UP_IMAGES, Contestant, opened
+from rakuten_assets.benchmarks.extraction import WARM_UP_IMAGES, Contestant, opened, weights_to_measure
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.settings import Settings
 
@@ -72,24 +71,14 @@ def compare(
     Raises:
         RuntimeError: a choice does not run on this machine.
     """
-    warm_up, measured = list(files[:WARM_UP_IMAGES]), list(files[WARM_UP_IMAGES:])
+    warm_up, measured = files[:WARM_UP_IMAGES], files[WARM_UP_IMAGES:]
     parts = [measured[part::rounds] for part in range(rounds)]
     with ExitStack() as stack:
         processes = []
         for one in chosen:
-            request = {
-                "variant": one.variant,
-                "engine": one.engine,
-                "precision": one.precision,
-                "backbone": one.backbone,
-                # Real weights where they come along; the cost of a pass does not depend on them.
-                "weights": "" if find_backbone(one.backbone).brings_weights else SEEDED,
-                "storage": str(storage),
-                "data_dir": str(catalog),
-                "workers": workers,
-                "warm_up": [str(file) for file in warm_up],
-            }
-            processes.append(stack.enter_context(opened(one, request)))
+            weights = weights_to_measure(find_backbone(one.backbone))
+            more = {"backbone": one.backbone, "weights": weights, "data_dir": str(catalog)}
+            processes.append(stack.enter_context(opened(one, storage, workers, warm_up, **more)))
         for part in parts:
             for process in processes:
                 process.ask(part, None)

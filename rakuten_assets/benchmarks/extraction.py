@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rakuten_assets.backbones import Backbone
+from rakuten_assets.backbones.specification import SEEDED
 from rakuten_assets.benchmarks.measuring.memory import PeakMemory
 from rakuten_assets.benchmarks.measuring.tables import markdown_table
 from rakuten_assets.runtime.machine import cpu_features
@@ -114,15 +116,7 @@ def compare(
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         processes = []
         for contestant in chosen:
-            request = {
-                "variant": contestant.variant,
-                "engine": contestant.engine,
-                "precision": contestant.precision,
-                "storage": str(storage),
-                "workers": workers,
-                "warm_up": [str(file) for file in warm_up],
-            }
-            processes.append(stack.enter_context(opened(contestant, request)))
+            processes.append(stack.enter_context(opened(contestant, storage, workers, warm_up)))
             if contestant.variant != "ours":  # ours warmed up when it opened
                 processes[-1].ask(warm_up, None)
             processes[-1].seconds.clear()
@@ -147,13 +141,32 @@ def report(rows: Sequence[dict[str, Any]]) -> str:
     return markdown_table(rows, COLUMNS) + "\n\n" + markdown_table(ours, STAGE_COLUMNS)
 
 
+def weights_to_measure(backbone: Backbone) -> str:
+    """Real weights need no network where they come along; the cost of a pass does not depend on them."""
+    return "" if backbone.brings_weights else SEEDED
+
+
 @contextmanager
-def opened(contestant: Contestant, request: dict[str, Any]) -> Iterator[OpenProcess]:
+def opened(
+    contestant: Contestant, storage: Path, workers: int, warm_up: Sequence[Path], **choices: str
+) -> Iterator[OpenProcess]:
     """A contestant's process, ready to be asked.
+
+    Args:
+        choices: more of the request that `programs.variants` takes.
 
     Raises:
         RuntimeError: it ended while it opened.
     """
+    request = {
+        "variant": contestant.variant,
+        "engine": contestant.engine,
+        "precision": contestant.precision,
+        "storage": str(storage),
+        "workers": workers,
+        "warm_up": [str(file) for file in warm_up],
+        **choices,
+    }
     with tempfile.TemporaryFile("w+") as complaints:
         process = subprocess.Popen(
             [sys.executable, "-m", "rakuten_assets.benchmarks.programs.variants", json.dumps(request)],

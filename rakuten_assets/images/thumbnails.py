@@ -44,11 +44,12 @@ meanwhile is not what it would be with them."""
 
 
 def unchanged_bytes(
-    path: Path | UPath, sha256: str, content_of: Callable[[], bytes] | None = None
+    path: Path | UPath, sha256: str | None, content_of: Callable[[], bytes] | None = None
 ) -> bytes | None:
     """The file's bytes if they are those that were scanned; None if the file changed or went since then.
 
     Args:
+        sha256: of the bytes that were scanned; None where that is not known: then any will do.
         content_of: what reads them; default: they are read here.
 
     Raises:
@@ -56,14 +57,14 @@ def unchanged_bytes(
     """
     try:
         content = content_of() if content_of else read_bytes(path)
+        if sha256 is None or sha256_of_bytes(content) == sha256:
+            return content
     except UnreachableError:
         raise
     except OSError:
-        content = b""
-    if not content or sha256_of_bytes(content) != sha256:
-        NOT_SHOWN.add()
-        return None
-    return content
+        pass
+    NOT_SHOWN.add()
+    return None
 
 
 def small_picture(content: bytes, format_name: str, side: int) -> Image.Image:

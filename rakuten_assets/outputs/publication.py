@@ -201,7 +201,7 @@ def _again(file: StoredFile) -> str:
 
 def _is(path: Path | UPath, wanted: PublishedFile) -> bool:
     """Whether a file has the size and the bytes that it must have."""
-    if is_local(path) and not (is_file(path) and path.stat().st_size == wanted.bytes):
+    if is_local(path) and not (path.is_file() and path.stat().st_size == wanted.bytes):
         return False
     try:  # a bucket is asked for nothing beside the bytes
         return sha256_of_file(path) == wanted.sha256

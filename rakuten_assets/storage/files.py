@@ -29,7 +29,7 @@ from upath import UPath
 from rakuten_assets.errors import StoreError, WriteError
 from rakuten_assets.storage.leftovers import TEMPORARY_SUFFIX, hold, remove_temporary_files, temporary_name
 from rakuten_assets.storage.transient import client_errors
-from rakuten_assets.storage.written import is_recording, record_write
+from rakuten_assets.storage.written import record_write
 
 __all__ = [
     "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "is_settled",
@@ -97,8 +97,7 @@ def atomic_file(target: Path | UPath) -> Iterator[IO[bytes]]:
     buffer = io.BytesIO()
     yield buffer
     content = buffer.getvalue()
-    if is_recording():
-        record_write(target, sha256_of_bytes(content))
+    record_write(target, lambda: sha256_of_bytes(content))
     _upload(target, lambda store, path: store.pipe_file(path, content))
 
 
@@ -150,8 +149,7 @@ def move_file(source: Path, target: Path | UPath) -> None:
         WriteError: if it cannot be written; `target` is what it was.
     """
     local = _local(target)
-    if is_recording():
-        record_write(local or target, sha256_of_file(source))
+    record_write(local or target, lambda: sha256_of_file(source))
     if local is None:
         _upload(target, lambda store, path: store.put_file(str(source), path))
         source.unlink()
@@ -218,8 +216,7 @@ def _replacing(target: Path, name: str) -> Iterator[Path]:
         try:
             yield temporary
             _flush_file(temporary)
-            if is_recording():
-                record_write(target, sha256_of_file(temporary))
+            record_write(target, lambda: sha256_of_file(temporary))
             temporary.replace(target)
             _flush_folder(target.parent)
         finally:

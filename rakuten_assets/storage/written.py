@@ -5,7 +5,7 @@ counts as written.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,10 +35,10 @@ def is_recording() -> bool:
     return hasattr(_thread, "written")
 
 
-def record_write(target: Path | UPath, sha256: str) -> None:
-    """Take note of a file that is about to take its place, where that is asked for."""
+def record_write(target: Path | UPath, sha256: Callable[[], str]) -> None:
+    """Take note of a file that is about to take its place; its digest is taken only where that is asked for."""
     if is_recording():
-        _thread.written[str(target)] = sha256
+        _thread.written[str(target)] = sha256()
 
 
 def forget_write(target: Path | UPath) -> None:

@@ -10,11 +10,10 @@ import pandas as pd
 from rakuten_assets.dataset.labels import class_text
 from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.presentation import gallery, picture, plotted, table
-from rakuten_assets.errors import UnreachableError
-from rakuten_assets.images.thumbnails import NOT_SHOWN, unchanged_bytes
+from rakuten_assets.images.thumbnails import unchanged_bytes
 from rakuten_assets.plots import contact_sheet_jpeg
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import read_bytes, read_together
+from rakuten_assets.storage.reading import read_together
 from rakuten_assets.units import human_bytes, human_duration
 from rakuten_assets.verdicts import Verdict
 
@@ -129,22 +128,10 @@ def with_findings(
 def contact_sheet(rows: pd.DataFrame, folder: CatalogFolder, texts: list[str]) -> dg.MarkdownMetadataValue:
     """Pictures of manifest rows with a text under each; at most 27."""
     files = folder.image_paths(rows["file"].head(_MOST_TILES))
-    digests = rows["sha256"].head(_MOST_TILES) if "sha256" in rows else [""] * len(files)
-    pictures = list(zip(files, digests, strict=True))
-    contents = read_together(_content, pictures, far=bool(files) and not is_local(files[0]))
+    # Without a digest: what was missing when it was scanned, and tables that name none.
+    digests = rows["sha256"] if "sha256" in rows else [""] * len(files)
+    known = [(file, digest or None) for file, digest in zip(files, digests, strict=False)]
+    contents = read_together(lambda one: unchanged_bytes(*one), known, far=not is_local(folder.root))
+    # None: it is missing or not what was scanned, and shown as a hatched tile.
     tiles = [(content(), text) for (_, content), text in zip(contents, texts, strict=False)]
     return picture(contact_sheet_jpeg(tiles), "contact sheet")
-
-
-def _content(picture: tuple[Any, str]) -> bytes | None:
-    """A file's bytes; None, which is shown as a hatched tile, where it is missing or not what was scanned."""
-    file, sha256 = picture
-    if sha256:
-        return unchanged_bytes(file, sha256)
-    try:
-        return read_bytes(file)
-    except UnreachableError:
-        raise
-    except OSError:
-        NOT_SHOWN.add()
-        return None

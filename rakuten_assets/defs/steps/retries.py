@@ -50,9 +50,8 @@ def tried_again(tries: int | None, log: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, dg.RetryRequested) or tries is None or tries >= len(WAITS):
-            raise
-        if not is_transient(error):
+        asked = isinstance(error, dg.RetryRequested)  # by a block within this one
+        if asked or tries is None or tries >= len(WAITS) or not is_transient(error):
             raise
         log.warning(
             f"{type(error).__name__}: {error}. That may pass: the step is tried again in {WAITS[tries]} s "
