@@ -142,6 +142,13 @@ class Settings(BaseSettings):
         description="How a Dagster run executes its steps: in the run's own process (lowest overhead and "
         "memory) or each in a process of its own.",
     )
+    image_cache_gb: float = Field(
+        10.0,
+        ge=0,
+        le=100_000,
+        description="Gigabytes of a bucket's images that are kept on this machine's disk, in "
+        "`$XDG_CACHE_HOME/rakuten_assets/images` (else below `~/.cache`), so that each is fetched once; 0: none.",
+    )
     synthetic_train_rows: int = Field(
         960, ge=27, le=200_000, description="Train rows of the synthetic catalogue."
     )

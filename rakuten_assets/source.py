@@ -13,6 +13,7 @@ from upath import UPath
 from rakuten_assets.dataset.layout import CatalogFolder, find_catalog
 from rakuten_assets.project import project_root
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.content_cache import GIGABYTE, keep_images
 from rakuten_assets.storage.files import is_local, sha256_of_bytes
 from rakuten_assets.storage.reading import bucket_files
 
@@ -27,6 +28,7 @@ def open_catalog(settings: Settings, log: Callable[[str], None] | None = None) -
         CatalogError: if files are missing, or the synthetic catalogue cannot be written.
     """
     if settings.data_dir is not None:
+        keep_images(round(settings.image_cache_gb * GIGABYTE))
         return find_catalog(settings.data_dir)
     # Only here: the drawing code is of no use with real data.
     from rakuten_assets.synthetic import generate_catalog

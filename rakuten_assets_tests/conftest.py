@@ -23,6 +23,12 @@ def pytest_configure() -> None:
     os.environ.pop("DAGSTER_HOME", None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Images of buckets are kept in a folder of this session."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 # Minutes each, in one process: begun last, one of them would run on alone.
 _LONGEST = ("test_readme.py", "test_benchmarks.py")
 

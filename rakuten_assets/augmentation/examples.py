@@ -67,7 +67,7 @@ def read_examples(
     examples = []
     for place, (file, caption) in enumerate(zip(files, captions, strict=True)):
         try:
-            content = read_content(file, limits)
+            content = read_content(file, limits, "" if sha256 is None else sha256[place])
             if sha256 is not None and sha256_of_bytes(content) != sha256[place]:
                 raise OSError("it has changed")
             pixels = decode_rgb(content, limits)

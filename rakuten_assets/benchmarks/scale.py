@@ -27,6 +27,7 @@ from rakuten_assets.integrity.duplicates.near_duplicates import KERNELS
 from rakuten_assets.integrity.reading.scan import MOST_ROWS_AT_RISK
 from rakuten_assets.runtime.compilation import CompiledKernels
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.content_cache import GIGABYTE
 from rakuten_assets.units import human_duration
 
 ROWS_OF_A_SHARD = 50_000
@@ -56,6 +57,8 @@ class Plan:
         images_per_second: of one worker, from files to rows.
         get_price, put_price: of a thousand requests.
         memory: bytes of a worker.
+        image_cache: bytes of images that each worker keeps on its disk.
+        image_bytes: of one image.
     """
 
     images: int
@@ -66,6 +69,8 @@ class Plan:
     get_price: float = 0.0004
     put_price: float = 0.005
     memory: float = 24e9
+    image_cache: float = Settings.model_fields["image_cache_gb"].default * GIGABYTE
+    image_bytes: float = 26_600
 
     def __post_init__(self) -> None:
         if min(self.images, self.dim, self.workers) < 1 or self.shards < 0:
@@ -143,7 +148,8 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
     # The images are listed for the manifest; two steps of features read the scans.
     listed = Requests(get=_SPLITS * shards, listing=listings(n))
     rest = listed + _features(plan) + _merge(plan)
-    first = store.requests + others + scan_requests(n, shards, first_run=True) + rest
+    extracted = Requests(get=images_fetched_again(plan))
+    first = store.requests + others + scan_requests(n, shards, first_run=True) + extracted + rest
     store.requests = Requests()
     for split in range(_SPLITS):
         for _ in range(plan.workers):
@@ -253,6 +259,13 @@ def scan_requests(images: int, shards: int, first_run: bool) -> Requests:
     pieces = shards * (images // shards // (MOST_ROWS_AT_RISK // 2)) if first_run else 0
     # A removed piece is asked for first. Of an earlier scan: whether it is there, and its content.
     return Requests(get=images + pieces + shards, put=pieces + shards, listing=2 * shards + 2, delete=pieces)
+
+
+def images_fetched_again(plan: Plan) -> int:
+    """Images that extraction fetches: those that the worker has not scanned itself, or had no room to keep."""
+    own = plan.images / plan.workers
+    kept = min(1.0, plan.image_cache / (own * plan.image_bytes))
+    return round(plan.images * (1 - kept / plan.workers))
 
 
 def _features(plan: Plan) -> Requests:

@@ -25,7 +25,7 @@ from rakuten_assets.dataset.whereabouts import (
 )
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import at_address, is_file
+from rakuten_assets.storage.reading import at_address, bucket_files, is_file, is_folder
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")
@@ -162,12 +162,13 @@ def find_catalog(root: str | Path | UPath) -> CatalogFolder:
 
 
 def _catalog(folder: UPath) -> CatalogFolder:
-    if not folder.is_dir():
+    tables = _tables_in(folder)
+    if not tables and not is_folder(folder):
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise CatalogError(f"the data folder {folder} {what}; {_WAY_OUT}")
-    if not any(is_file(folder / name) for name in TABLES) and (inner := _only_catalog_inside(folder)):
-        folder = inner
-    missing = [f"{name} ({_why_not_there(folder, name)})" for name in TABLES if not is_file(folder / name)]
+    if not tables and (inner := _only_catalog_inside(folder)):
+        folder, tables = inner, set(TABLES)
+    missing = [f"{name} ({_why_not_there(folder, name)})" for name in TABLES if name not in tables]
     images: dict[str, UPath] = {}
     for split in SPLITS:
         found = _image_folder(folder, IMAGE_FOLDERS[split])
@@ -195,12 +196,22 @@ _WAY_OUT = (
 )
 
 
+def _tables_in(folder: UPath) -> set[str]:
+    """Which of the tables lie in a folder. Of a bucket's, one listing says it."""
+    if is_local(folder):
+        return {name for name in TABLES if is_file(folder / name)}
+    try:
+        return set(TABLES) & bucket_files(folder).keys()
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
 def _only_catalog_inside(folder: UPath) -> UPath | None:
     """The one folder directly inside that holds all tables; None if there is none, or several."""
     inner = []
     for child in folder.iterdir():
         with suppress(PermissionError):  # A `lost+found` beside it is none of ours.
-            if all(is_file(child / name) for name in TABLES):
+            if _tables_in(child) == set(TABLES):
                 inner.append(child)
     return inner[0] if len(inner) == 1 else None
 
@@ -212,23 +223,26 @@ def _image_folder(root: UPath, name: str) -> UPath | None:
         CatalogError: if several could be meant.
     """
     usual = [root / nesting / name for nesting in IMAGE_NESTINGS]
-    folders = [place for place in usual if place.is_dir()]
-    for place in folders:
-        if holds_files(place):
+    for place in usual:
+        if _is_filled(place):
             return place
     others = [root / place.format(name=name) for place in _OTHER_PLACES]
     if is_local(root):
         others += [UPath(place) for place in named_folders(Path(root), name)]
     filled: dict[str, UPath] = {}
     for place in others:
-        if place.is_dir() and holds_files(place):
+        if _is_filled(place):
             filled.setdefault(str(Path(place).resolve() if is_local(place) else place), place)
     if len(filled) > 1:
         raise CatalogError(
             f"the data folder {root} holds {len(filled)} folders {name}/ with files: "
             f"{', '.join(str(place) for place in filled.values())}; keep one, or move it to {usual[0]}"
         )
-    return next(iter(filled.values()), folders[0] if folders else None)
+    return next(iter(filled.values()), None) or next(filter(is_folder, usual), None)
+
+
+def _is_filled(folder: UPath) -> bool:
+    return (not is_local(folder) or folder.is_dir()) and holds_files(folder)
 
 
 def _why_not_there(folder: UPath, name: str) -> str:

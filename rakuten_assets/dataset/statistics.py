@@ -30,7 +30,7 @@ from rakuten_assets.images.decoding import decode_rgb, read_content
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.reading import ReadAhead
+from rakuten_assets.storage.reading import ReadAhead, on_bucket
 from rakuten_assets.verdicts import Verdict
 
 Sums = tuple[int, int, int]
@@ -128,8 +128,13 @@ def channel_table(
     wanted = {digest: file for digest, file in zip(sha256, files, strict=True) if digest not in rows}
     if progress is not None:
         progress.advance(len(files) - len(wanted))
+
+    def read(wanted_file: tuple[str, Path | UPath]) -> bytes:
+        digest, file = wanted_file
+        return read_content(file, limits, digest)
+
     with (
-        ReadAhead(list(wanted.values()), partial(read_content, limits=limits)) as contents,
+        ReadAhead(list(wanted.items()), read, on_bucket(files)) as contents,
         ThreadPoolExecutor(max(1, workers), thread_name_prefix="statistics") as pool,
     ):
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from upath import UPath
 
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import bucket_files
+from rakuten_assets.storage.reading import some_files
 
 _DEEPEST = 4
 _MOST_FOLDERS_NAMED = 5
@@ -80,9 +80,9 @@ def other_names(folder: Path, image_file_name: Callable[[int, int], str]) -> dic
 
 
 def holds_files(folder: Path | UPath) -> bool:
-    """Whether a folder directly holds a file, hidden ones (`.DS_Store`) apart."""
+    """Whether a folder directly holds a file, hidden ones (`.DS_Store`) apart. A bucket's need not be there."""
     if not is_local(folder):
-        return any(not name.startswith(".") for name in bucket_files(folder))
+        return bool(some_files(folder))
     with os.scandir(Path(folder)) as entries:
         return any(not entry.name.startswith(".") and not entry.is_dir() for entry in entries)
 

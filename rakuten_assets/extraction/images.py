@@ -50,7 +50,7 @@ class ImageReader:
         unusable: dict[int, UnusableImage] = {}
         for position, (file, sha256) in enumerate(images):
             try:
-                content = content_of(position) if content_of else self.read_content(file)
+                content = content_of(position) if content_of else self.read_content(file, sha256)
                 check_bytes(len(content), self.limits)
                 if hashlib.sha256(content).digest() != sha256:
                     unusable[position] = UnusableImage(file, "its content has changed since the scan")
@@ -65,9 +65,10 @@ class ImageReader:
                 unusable[position] = UnusableImage(file, f"does not decode: {error}")
         return batch[: len(images) - len(unusable)], unusable
 
-    def read_content(self, file: Path | UPath) -> bytes:
-        """A file's bytes; of one that is too large, one more than is allowed."""
-        return read_content(file, self.limits)
+    def read_content(self, file: Path | UPath, sha256: bytes = b"") -> bytes:
+        """A file's bytes, which had this digest when they were scanned; of one that is too large, one more than is
+        allowed."""
+        return read_content(file, self.limits, sha256.hex())
 
     def read_single(self, image: Path | UPath | str | bytes | Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         """One image as the network's input, uint8 (side, side, 3).

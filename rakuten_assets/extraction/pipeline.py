@@ -41,7 +41,7 @@ from rakuten_assets.images.resampling import KERNELS
 from rakuten_assets.runtime.machine import cpu_features, cpu_model, limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
-from rakuten_assets.storage.reading import ReadAhead
+from rakuten_assets.storage.reading import ReadAhead, on_bucket
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -309,7 +309,10 @@ class Extractor:
                 unusable.append(image)
             progress.advance(len(finished.keys) + len(finished.unusable))
 
-        with ReadAhead(files, self._reader.read_content, plan.first_rows[missing]) as contents:
+        def read(key: int) -> bytes:
+            return self._reader.read_content(files[plan.first_rows[key]], plan.keys[key])
+
+        with ReadAhead(missing.tolist(), read, on_bucket(files)) as contents:
             try:
                 work_in_order(work, batches, take, engine.callers, _BATCHES_AHEAD)
             finally:

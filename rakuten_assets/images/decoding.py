@@ -33,7 +33,7 @@ from rakuten_assets.images.raster import (
     stored_mode,
 )
 from rakuten_assets.images.reasons import Reason
-from rakuten_assets.storage.reading import read_bytes
+from rakuten_assets.storage.content_cache import read_scanned
 
 
 class Decoded(NamedTuple):
@@ -48,13 +48,16 @@ class Decoded(NamedTuple):
     oddity: str = ""
 
 
-def read_content(file: Path | UPath, limits: DecodeLimits) -> bytes:
+def read_content(file: Path | UPath, limits: DecodeLimits, sha256: str = "") -> bytes:
     """A file's bytes; of one that is too large, one byte more than allowed, which `decode_rgb` refuses.
+
+    Args:
+        sha256: of the content that a scan found, as for `read_scanned`; "" where it is not known.
 
     Raises:
         OSError: it cannot be read.
     """
-    return read_bytes(file, limits.max_file_bytes + 1)
+    return read_scanned(file, sha256, limits.max_file_bytes + 1)
 
 
 def decode_rgb(

@@ -20,8 +20,8 @@ from rakuten_assets.images.header import read_header
 from rakuten_assets.images.memory import DECODING
 from rakuten_assets.images.raster import open_raster, refusals
 from rakuten_assets.images.reasons import Reason
+from rakuten_assets.storage.content_cache import read_scanned
 from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.reading import read_bytes
 
 _JPEG_QUALITY = 70
 
@@ -56,7 +56,7 @@ def unchanged_bytes(
         UnreachableError: where a bucket did not answer, which says nothing of the file.
     """
     try:
-        content = content_of() if content_of else read_bytes(path)
+        content = content_of() if content_of else read_scanned(path, sha256 or "")
         if sha256 is None or sha256_of_bytes(content) == sha256:
             return content
     except UnreachableError:

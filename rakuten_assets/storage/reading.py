@@ -12,15 +12,13 @@ import io
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Generic, TypeVar
 
 import fsspec.config
-import numpy as np
-from numpy.typing import NDArray
 from upath import UPath
 
 from rakuten_assets.storage.files import is_local
@@ -34,8 +32,8 @@ CONNECTIONS = 16
 _AHEAD = 4 * CONNECTIONS
 # Fetched and not yet asked for, or on the way: 2,000 of the challenge's images, or a few of the largest allowed.
 _MOST_BYTES_AHEAD = 64_000_000
-_PIECE_BYTES = 4 << 20
 _HEAD_BYTES = 4096
+_SOME = 20
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _ADDRESS = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -87,16 +85,6 @@ def read_bytes(path: Path | UPath, most: int | None = None) -> bytes:
         return _of_bucket(path, most)
 
 
-def open_ranged(path: Path | UPath) -> IO[bytes]:
-    """A file to seek in: of a large one on a bucket, only what is read is fetched, in pieces of 4 MiB."""
-    if is_local(path):
-        return path.open("rb")
-    far: Any = path
-    with client_errors(path):
-        file: IO[bytes] = far.open("rb", block_size=_PIECE_BYTES)
-    return file
-
-
 def open_sized(path: UPath, size: int) -> IO[bytes]:
     """A file on a bucket, of a size that a listing has told: to be read in few places."""
     file: Any = _SizedFile(path, size)
@@ -146,6 +134,11 @@ class _SizedFile(io.RawIOBase):
             return _of_bucket(self._path, stop, start)
 
 
+def on_bucket(files: Sequence[Path | UPath]) -> bool:
+    """Whether files, which are all in one place, lie on a bucket."""
+    return len(files) > 0 and not is_local(files[0])
+
+
 def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
     """Name of each file in a bucket's folder, and what its listing says of it: one request for 1,000 files.
 
@@ -158,6 +151,41 @@ def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
         found = far.fs.ls(far.path, detail=True)
     named = ((entry["name"].rpartition("/")[2], entry) for entry in found if entry["type"] == "file")
     return {name: entry for name, entry in named if name}  # without a name: what some tools put for a folder
+
+
+def is_folder(path: Path | UPath) -> bool:
+    """Whether there is such a folder; of a bucket's, whether anything lies below it. (`is_dir` of a path on a bucket
+    lists all that does.)
+
+    Raises:
+        OSError: a bucket refuses to say; an `UnreachableError`, where it did not answer.
+    """
+    if is_local(path):
+        return path.is_dir()
+    far: Any = path
+    try:
+        with client_errors(path):
+            return bool(far.fs.info(far.path)["type"] == "directory")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def some_files(folder: Path | UPath) -> list[str]:
+    """Names of the first files in a bucket's folder, of all where the store can only list them all; those that begin
+    with a dot apart."""
+    far: Any = folder
+    if far.protocol in ("s3", "s3a"):
+        bucket, _, key = far.path.partition("/")
+        where = {"Bucket": bucket, "Prefix": f"{key.rstrip('/')}/" if key else "", "Delimiter": "/"}
+        with client_errors(folder):
+            page = far.fs.call_s3("list_objects_v2", **where, MaxKeys=_SOME)
+        names = [entry["Key"].rpartition("/")[2] for entry in page.get("Contents", ())]
+        if (seen := _visible(names)) or not page.get("IsTruncated"):
+            return seen
+    try:
+        return _visible(bucket_files(folder))
+    except FileNotFoundError:
+        return []
 
 
 def is_file(path: Path | UPath) -> bool:
@@ -202,27 +230,21 @@ def read_together(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class ReadAhead(Generic[Result]):
-    """What `read` gives for each of a sequence of files; of a bucket, fetched ahead of being asked for.
+class ReadAhead(Generic[Item, Result]):
+    """What `read` gives for each of a sequence of items; of a bucket, fetched ahead of being asked for.
 
-    Thread-safe. Files are asked for about in their order, each once; local ones are read when they are.
+    Thread-safe. Items are asked for about in their order, each once.
 
     Args:
-        files: paths of one file system.
+        items: files, or what says which.
         read: gives bytes, or something small in their place. What it raises, `get` raises.
-        order: which of the files will be asked for, as positions in `files`; default: all.
+        far: whether what is read lies on a bucket; else it is read when it is asked for.
     """
 
-    def __init__(
-        self,
-        files: Sequence[Path | UPath],
-        read: Callable[[Path | UPath], Result],
-        order: Sequence[int] | NDArray[np.int64] | None = None,
-    ) -> None:
-        self._files, self._read = files, read
-        self._order = range(len(files)) if order is None else order
+    def __init__(self, items: Sequence[Item], read: Callable[[Item], Result], far: bool) -> None:
+        self._items, self._read = items, read
         self._pool: ThreadPoolExecutor | None = None
-        if len(self._order) > 1 and not is_local(files[0]):
+        if far and len(items) > 1:
             self._pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="read-ahead")
         self._lock = threading.Lock()
         self._begun: dict[int, Future[Result]] = {}
@@ -230,7 +252,7 @@ class ReadAhead(Generic[Result]):
         self._running = self._bytes = self._largest = 0
         self._ended = False
 
-    def __enter__(self) -> ReadAhead[Result]:
+    def __enter__(self) -> ReadAhead[Item, Result]:
         return self
 
     def __exit__(
@@ -242,16 +264,16 @@ class ReadAhead(Generic[Result]):
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def get(self, position: int) -> Result:
-        """What `read` gives for the file that is asked for at this position."""
+        """What `read` gives for the item at this position."""
         if self._pool is None:
-            return self._read(self._files[self._order[position]])
+            return self._read(self._items[position])
         with self._lock:
             future = self._begun.pop(position, None)
             self._asked = max(self._asked, position)
             self._next = max(self._next, position + 1)
             self._begin(self._pool)
         if future is None:  # asked for before it was begun
-            return self._read(self._files[self._order[position]])
+            return self._read(self._items[position])
         result = future.result()
         with self._lock:
             self._bytes -= _size(result)
@@ -259,8 +281,8 @@ class ReadAhead(Generic[Result]):
         return result
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
-        """Begin to fetch the next files, unless what waits is too much already. The lock is held."""
-        last = min(self._asked + _AHEAD, len(self._order))
+        """Begin to fetch the next items, unless what waits is too much already. The lock is held."""
+        last = min(self._asked + _AHEAD, len(self._items))
         while (
             self._next < last
             and self._running < CONNECTIONS
@@ -268,13 +290,13 @@ class ReadAhead(Generic[Result]):
             and not self._ended
         ):
             self._running += 1
-            self._begun[self._next] = pool.submit(self._fetch, pool, self._files[self._order[self._next]])
+            self._begun[self._next] = pool.submit(self._fetch, pool, self._items[self._next])
             self._next += 1
 
-    def _fetch(self, pool: ThreadPoolExecutor, file: Path | UPath) -> Result:
+    def _fetch(self, pool: ThreadPoolExecutor, item: Item) -> Result:
         size = 0
         try:
-            result = self._read(file)
+            result = self._read(item)
             size = _size(result)
             return result
         finally:
@@ -294,6 +316,10 @@ def _options(kind: str) -> dict[str, Any]:
         given = fsspec.config.conf.get(kind, {}).get("config_kwargs", {})
         options["config_kwargs"] = {"max_pool_connections": CONNECTIONS, **given}
     return options
+
+
+def _visible(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name and not name.startswith(".")]
 
 
 def _size(result: object) -> int:

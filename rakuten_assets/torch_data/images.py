@@ -203,16 +203,16 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
         return tensor.permute(1, 2, 0).contiguous().numpy() if tensor.dtype == torch.uint8 else tensor
 
     def _pixels(self, place: int) -> Pixels:
-        path = self._table.paths[place]
-        content = read_image_file(path, self.options.limits)
+        path, known, limits = self._table.paths[place], self._table.sha256[place], self.options.limits
+        content = read_image_file(path, limits, known)
         reason = ""
         if isinstance(content, ImageRecord):
             reason = content.detail
-        elif (known := self._table.sha256[place]) and sha256_of_bytes(content) != known:
+        elif known and sha256_of_bytes(content) != known:
             reason = "its content has changed since the scan"
         else:
             try:
-                return np.ascontiguousarray(self._resized(decode_rgb(content, self.options.limits)))
+                return np.ascontiguousarray(self._resized(decode_rgb(content, limits)))
             except UndecodableImageError as error:
                 reason = str(error)
         raise AugmentationError(

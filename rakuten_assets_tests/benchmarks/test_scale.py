@@ -215,6 +215,17 @@ def test_a_larger_catalogue_costs_more_of_everything_and_what_breaks_first_comes
     assert {roomy[what] / at for at, what in ordered} == {1.0, 2.0}
 
 
+def test_images_are_fetched_again_where_another_worker_scanned_them_or_the_cache_was_full() -> None:
+    def fetched(**plan: float) -> int:
+        return scale.images_fetched_again(scale.Plan(1_000_000, image_bytes=1000, **plan))  # type: ignore[arg-type]
+
+    assert fetched(image_cache=1e9) == fetched(image_cache=2e9) == 0
+    assert fetched(image_cache=0) == fetched(image_cache=0, workers=4) == 1_000_000
+    assert fetched(image_cache=0.25e9) == 750_000
+    assert fetched(image_cache=1e9, workers=4) == 750_000
+    assert fetched(image_cache=0.125e9, workers=4) == 875_000
+
+
 def test_shards_are_proposed_within_what_the_settings_allow() -> None:
     counts = [scale.Plan(images).shard_count for images in (100_000, 10_000_000, 10_000_000_000)]
     assert counts == [16, 200, Settings(shards=scale.most_shards()).shards]

@@ -38,6 +38,16 @@ def test_a_role_runs_its_start_script_without_rights(role: str) -> None:
     assert "ports" not in service  # the interface has no login: only the proxy leads to it
 
 
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_a_role_keeps_images_in_a_volume_that_it_may_write(role: str) -> None:
+    service = COMPOSE["services"][role]
+    (volume,) = service["volumes"]
+    name, _, folder = volume.partition(":")
+    assert name in COMPOSE["volumes"]
+    assert service["environment"]["XDG_CACHE_HOME"] == folder
+    assert f"install --directory --owner {service['user']} {folder}" in FILES["Dockerfile"]
+
+
 def test_every_start_script_is_a_role() -> None:
     scripts = {name.removeprefix("start/") for name in FILES if name.startswith("start/")}
     assert scripts == {COMPOSE["services"][role]["command"][0].rpartition("/")[2] for role in ROLES}

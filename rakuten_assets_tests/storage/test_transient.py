@@ -14,7 +14,7 @@ from upath import UPath
 
 from rakuten_assets.errors import StoreError, UnreachableError, WriteError
 from rakuten_assets.storage.files import write_bytes
-from rakuten_assets.storage.reading import at_address, file_size, open_ranged, read_bytes
+from rakuten_assets.storage.reading import at_address, file_size, open_sized, read_bytes
 from rakuten_assets.storage.transient import is_transient
 from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
 
@@ -65,7 +65,7 @@ def test_a_busy_store_did_not_answer(server: BucketServer, status: int) -> None:
     for read in (read_bytes, lambda path: read_bytes(path, 4), file_size):
         with pytest.raises(UnreachableError):
             read(place / "file")
-    with pytest.raises(UnreachableError), open_ranged(place / "file") as file:
+    with pytest.raises(UnreachableError), open_sized(place / "file", 7) as file:
         file.read(3)
     with pytest.raises(WriteError) as told:
         write_bytes(place / "file", b"other")

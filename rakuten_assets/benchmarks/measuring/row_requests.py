@@ -11,13 +11,10 @@ import math
 from collections import Counter
 from dataclasses import dataclass, fields
 
-import numpy as np
-from fsspec.caching import ReadAheadCache
-
 from rakuten_assets.extraction.pipeline import ROWS_OF_A_COMMIT
 from rakuten_assets.extraction.storing import segments, store
-from rakuten_assets.storage import reading
 
+_HEADER_BYTES = 400
 NAMES_OF_A_LISTING = 1000
 """Objects that a bucket names in one answer."""
 
@@ -25,7 +22,7 @@ NAMES_OF_A_LISTING = 1000
 @dataclass
 class Requests:
     """Attributes:
-    get: objects, parts of objects, and questions for an object's size (HEAD).
+    get: objects, parts of objects, and whether one is there (HEAD).
     put: uploads.
     listing: of folders.
     delete: removals.
@@ -63,11 +60,15 @@ class SimulatedStore:
         self.segments: list[Counter[int]] = []
         self._small: list[Counter[int]] = []
         self._of_call: dict[int, dict[int, Counter[int]]] = {}
+        self._kept: set[int] = set()
 
     def open(self) -> None:
-        """Another process takes notice of all segments: their headers and indexes."""
+        """Another process takes notice of all segments: their headers and indexes; of small ones, of the rows too."""
         self.requests.listing += listings(len(self))
-        self.requests.get += 2 * len(self)
+        self._kept.clear()
+        for segment in (*self.segments, *self._small):
+            self.requests.get += 1 if self._is_one_request(segment) else 2
+            self._keep(segment)
 
     def extract(self, call: int, rows: int) -> None:
         """Compute rows, a commit at a time, and merge the small segments if they are many."""
@@ -81,14 +82,16 @@ class SimulatedStore:
         """Read all rows that a call computed."""
         self.requests.listing += listings(len(self))
         for segment in self._of_call.get(call, {}).values():
-            self.requests.get += reads(self._dim, segment.total(), segment[call])
+            if id(segment) not in self._kept:
+                self.requests.get += reads(self._dim, segment.total(), segment[call])
+                self._keep(segment)
 
     def __len__(self) -> int:
         return len(self.segments) + len(self._small)
 
     @property
     def bytes(self) -> int:
-        """Stored, without headers of about 400 bytes a segment."""
+        """Stored, without the segments' headers."""
         rows = sum(segment.total() for segment in (*self.segments, *self._small))
         return rows * bytes_of_a_row(self._dim)
 
@@ -99,6 +102,13 @@ class SimulatedStore:
         for call in segment:
             self._of_call.setdefault(call, {})[id(segment)] = segment
 
+    def _is_one_request(self, segment: Counter[int]) -> bool:
+        return size_of(self._dim, segment.total()) <= store._BYTES_OF_ONE_REQUEST
+
+    def _keep(self, segment: Counter[int]) -> None:
+        if self._is_one_request(segment) and len(self._kept) < store._MOST_KEPT:
+            self._kept.add(id(segment))
+
     def _merge(self) -> None:
         small = self._small
         if len(small) <= store._SMALL_SEGMENTS_BEFORE_MERGING:
@@ -107,13 +117,16 @@ class SimulatedStore:
         places = store._groups([str(at) for at in range(len(small))], [one.total() for one in small])
         for group in places:
             parts = [small[int(at)] for at in group]
-            self.requests.get += sum(reads(self._dim, part.total(), part.total()) for part in parts)
+            for part in parts:
+                if id(part) not in self._kept:
+                    self.requests.get += reads(self._dim, part.total(), part.total())
             if len(parts) < 2:
                 self._small += parts
                 continue
             for part in parts:
                 self.requests.get += 1  # before a removal the client asks whether it is there
                 self.requests.delete += 1
+                self._kept.discard(id(part))
                 for call in part:
                     del self._of_call[call][id(part)]
             self._append(sum(parts, Counter()))
@@ -125,34 +138,15 @@ def bytes_of_a_row(dim: int) -> int:
     return dim * segments._FLOAT_BYTES + segments.KEY_BYTES + 4
 
 
+def size_of(dim: int, rows: int) -> int:
+    """Bytes of a segment, about."""
+    return _HEADER_BYTES + rows * bytes_of_a_row(dim)
+
+
 @functools.cache
 def reads(dim: int, rows: int, wanted: int) -> int:
-    """Requests to read the first `wanted` rows of a segment of so many rows: its size, then its pieces."""
-    file = _Counted(400 + rows * bytes_of_a_row(dim))
-    index = segments.SegmentIndex(
-        np.zeros((rows, segments.KEY_BYTES), np.uint8), np.zeros(rows, np.uint32), dim, 400
-    )
-    for _ in segments.read_rows(file, index, range(wanted)):  # type: ignore[arg-type]
-        pass
-    return 1 + file.requests
-
-
-class _Counted:
-    """A file of zeros, read as a bucket's client reads."""
-
-    def __init__(self, size: int) -> None:
-        self.requests = 0
-        self._at = 0
-        self._cache = ReadAheadCache(reading._PIECE_BYTES, self._fetch, size)
-
-    def seek(self, at: int) -> None:
-        self._at = at
-
-    def read(self, count: int) -> bytes:
-        self._at += count
-        content: bytes = self._cache._fetch(self._at - count, self._at)
-        return content
-
-    def _fetch(self, start: int, stop: int) -> bytes:
-        self.requests += 1
-        return bytes(stop - start)
+    """Requests to read the first `wanted` rows of a segment of so many rows."""
+    if size_of(dim, rows) <= store._BYTES_OF_ONE_REQUEST:
+        return 1
+    most = max(1, segments._BYTES_IN_A_READ // (dim * segments._FLOAT_BYTES))
+    return sum(1 for _ in segments._runs(range(wanted), most))

@@ -19,7 +19,8 @@ from rakuten_assets.errors import UndecodableImageError
 from rakuten_assets.images.header import read_header
 from rakuten_assets.images.thumbnails import small_picture, unchanged_bytes
 from rakuten_assets.runtime.progress import Progress
-from rakuten_assets.storage.reading import ReadAhead, read_bytes
+from rakuten_assets.storage.content_cache import read_scanned
+from rakuten_assets.storage.reading import ReadAhead, on_bucket
 
 SIDE = 56
 """Pixels of a picture's longer side."""
@@ -77,7 +78,14 @@ def sprite_sheets(
     columns = min(across, int(np.ceil(np.sqrt(max(len(paths), 1)))))
     pictured = np.zeros(len(paths), dtype=bool)
     sheets = []
-    with ReadAhead(paths, read_bytes) as contents, ThreadPoolExecutor(max(1, workers)) as threads:
+
+    def read(place: int) -> bytes:
+        return read_scanned(paths[place], sha256[place])
+
+    with (
+        ReadAhead(range(len(paths)), read, on_bucket(paths)) as contents,
+        ThreadPoolExecutor(max(1, workers)) as threads,
+    ):
 
         def draw(place: int) -> Image.Image | None:
             return _picture(paths[place], sha256[place], partial(contents.get, place))

@@ -30,9 +30,9 @@ KEY_BYTES = 32
 _LENGTH_BYTES = 8
 _MAX_HEADER_BYTES = 1 << 20
 _FLOAT_BYTES = 4
-# Rows that lie closer than this are read in one go; one read holds at most so many rows.
+# Rows that lie closer than this are read in one go, which on a bucket is one request; at most so many bytes at once.
 _GAP_ROWS = 16
-_ROWS_IN_A_READ = 512
+_BYTES_IN_A_READ = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def read_rows(
     The features are views of a buffer that lives as long as they do.
     """
     row_bytes = index.dim * _FLOAT_BYTES
-    for first, last in _runs(rows):
+    for first, last in _runs(rows, max(1, _BYTES_IN_A_READ // row_bytes)):
         file.seek(index.features_at + first * row_bytes)
         content = memoryview(file.read((last - first + 1) * row_bytes))
         for row in rows[_position(rows, first) : _position(rows, last) + 1]:
@@ -117,13 +117,13 @@ def read_rows(
             yield row, np.frombuffer(piece, "<f4") if whole else None
 
 
-def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Cut ascending row numbers into (first, last) of reads."""
+def _runs(rows: Sequence[int], most: int) -> Iterator[tuple[int, int]]:
+    """Cut ascending row numbers into (first, last) of reads of at most `most` rows."""
     if not rows:
         return
     first = last = rows[0]
     for row in rows[1:]:
-        if row - last > _GAP_ROWS or row - first >= _ROWS_IN_A_READ:
+        if row - last > _GAP_ROWS or row - first >= most:
             yield first, last
             first = row
         last = row

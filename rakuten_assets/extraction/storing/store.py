@@ -10,12 +10,11 @@
 
 from __future__ import annotations
 
-import functools
 import io
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ from rakuten_assets.extraction.storing.segments import (
 )
 from rakuten_assets.storage.files import is_local, write_bytes
 from rakuten_assets.storage.leftovers import remove_temporary_files
-from rakuten_assets.storage.reading import bucket_files, open_ranged, open_sized, read_together
+from rakuten_assets.storage.reading import bucket_files, open_sized, read_bytes, read_together
 from rakuten_assets.storage.records import read_record, write_record
 from rakuten_assets.storage.transient import is_transient
 
@@ -43,6 +42,10 @@ _SMALL_SEGMENTS_BEFORE_MERGING = 64
 # 21 MB of EfficientNet-B0 rows: few files, and little memory to write one.
 _ROWS_OF_A_MERGED_SEGMENT = 4096
 _MOST_LISTINGS_OF_A_READ = 5
+# Of a bucket's segment up to this size index and rows are one request, and of so many they are kept until the rows are
+# asked for: 32 MiB.
+_BYTES_OF_ONE_REQUEST = 512 << 10
+_MOST_KEPT = 64
 # Of these or more, and a quarter of the others, the dictionary is given up and all are sorted anew.
 _RECENT_ROWS = 1 << 16
 
@@ -63,6 +66,8 @@ class RowStore:
         self._dim = dim
         self._log = log
         self._segments: dict[str, SegmentIndex] = {}
+        self._sizes: dict[str, int] = {}
+        self._kept: dict[str, bytes] = {}
         self._unusable: set[str] = set()
         # Built when it is first asked for; None after any change but an `append`, whose rows are looked for in
         # `_recent` until they are many.
@@ -88,12 +93,11 @@ class RowStore:
 
     def refresh(self) -> None:
         """Take notice of segments that this or another process has added or merged away."""
-        present = self._present()
+        self._sizes = present = self._present()
         for name in [name for name in self._segments if name not in present]:
             self._drop(name)
         new = sorted(present.keys() - self._segments.keys() - self._unusable)
-        read = functools.partial(self._read_index, sizes=present)
-        for name, index_of in read_together(read, new, far=not is_local(self.folder)):
+        for name, index_of in read_together(self._read_index, new, far=not is_local(self.folder)):
             try:
                 self._segments[name] = index_of()
                 self._index = None
@@ -130,6 +134,7 @@ class RowStore:
         self._write(name, content)
         index = read_index(io.BytesIO(content), name, self._digest, self._dim)
         self._segments[name] = index
+        self._sizes[name] = len(content)
         self._recent.update((key, (name, row)) for row, key in enumerate(keys))
         if len(self._recent) > max(_RECENT_ROWS, len(self._index or ()) // 4):
             self._index, self._recent = None, {}
@@ -171,10 +176,22 @@ class RowStore:
             name: size for name, size in listed.items() if name.endswith(SUFFIX) and not name.startswith(".")
         }
 
-    def _read_index(self, name: str, sizes: Mapping[str, int]) -> SegmentIndex:
-        path = self.folder / name
-        with path.open("rb") if is_local(path) else open_sized(path, sizes[name]) as file:
+    def _read_index(self, name: str) -> SegmentIndex:
+        with self._open(name) as file:
             return read_index(file, name, self._digest, self._dim)
+
+    def _open(self, name: str) -> IO[bytes]:
+        path = self.folder / name
+        if is_local(path):
+            return path.open("rb")
+        if self._sizes[name] > _BYTES_OF_ONE_REQUEST:
+            return open_sized(path, self._sizes[name])
+        content = self._kept.get(name)
+        if content is None:
+            content = read_bytes(path)
+            if len(self._kept) < _MOST_KEPT:
+                self._kept[name] = content
+        return io.BytesIO(content)
 
     def _key_index(self) -> KeyIndex:
         if self._index is None:
@@ -207,7 +224,7 @@ class RowStore:
             rows = [row for row, _ in places]
             damaged = []
             try:
-                with open_ranged(self.folder / name) as file:
+                with self._open(name) as file:
                     for (_, i), (_, features) in zip(places, read_rows(file, index, rows), strict=True):
                         if features is None:
                             damaged.append(i)
@@ -244,7 +261,7 @@ class RowStore:
     def _good_rows(self, name: str) -> tuple[list[bytes], list[NDArray[np.float32]]]:
         index = self._segments[name]
         keys, features = [], []
-        with open_ranged(self.folder / name) as file:
+        with self._open(name) as file:
             for row, values in read_rows(file, index, range(len(index))):
                 if values is not None:
                     keys.append(index.key(row))
@@ -290,6 +307,7 @@ class RowStore:
     def _drop(self, name: str) -> None:
         """Look for nothing in this segment any more."""
         self._segments.pop(name, None)
+        self._kept.pop(name, None)
         self._index = None
 
     def _set_aside(self, name: str, reason: str) -> None:

@@ -22,8 +22,9 @@ from rakuten_assets.images.raster import refusals
 from rakuten_assets.images.reasons import Reason, status_of
 from rakuten_assets.integrity.reading.measures import measure_pixels
 from rakuten_assets.integrity.reading.schema import SCAN_VERSION
+from rakuten_assets.storage.content_cache import read_scanned
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import file_size, read_bytes
+from rakuten_assets.storage.reading import file_size
 from rakuten_assets.units import human_count
 
 _FORMATS_BY_SUFFIX = {
@@ -103,12 +104,15 @@ class Workspace:
             yield decode_pixels(content, header, self._buffer)
 
 
-def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRecord:
+def read_image_file(path: Path | UPath, limits: DecodeLimits, sha256: str = "") -> bytes | ImageRecord:
     """The file's bytes, or the record that says why there are none: `missing`, `unreadable_file`, `empty`,
     `file_too_large` (refused by its size, without reading it; of a bucket's object, so many bytes are read as are
     allowed, and one more).
 
     What is said leaves out where the file lies: the same images mounted elsewhere give the same scan.
+
+    Args:
+        sha256: of the content that an earlier scan found, where that content will do; "": the file is read.
     """
     size = 0
     try:
@@ -124,7 +128,7 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits) -> bytes | ImageRe
                 return _read(descriptor, size)
             finally:
                 os.close(descriptor)
-        content = read_bytes(path, limits.max_file_bytes + 1)
+        content = read_scanned(path, sha256, limits.max_file_bytes + 1)
         size = len(content) if len(content) <= limits.max_file_bytes else file_size(path)
         check_bytes(size, limits)
         return content

@@ -39,8 +39,9 @@ from rakuten_assets.integrity.reading.record import (
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, scan_frame, typed
 from rakuten_assets.runtime.machine import limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
+from rakuten_assets.storage.content_cache import note_content
 from rakuten_assets.storage.files import sha256_of_bytes
-from rakuten_assets.storage.reading import ReadAhead
+from rakuten_assets.storage.reading import ReadAhead, on_bucket
 
 __all__ = ["SCAN_SCHEMA", "SCAN_VERSION", "Scan", "scan_files", "scan_images"]
 
@@ -110,7 +111,7 @@ def scan_files(
     limit_memory_arenas()
     unsaved = _Unsaved(scan, journal)
     with (
-        ReadAhead(files, partial(read_image_file, limits=limits)) as contents,
+        ReadAhead(files, partial(read_image_file, limits=limits), on_bucket(files)) as contents,
         ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool,
     ):
         try:
@@ -145,7 +146,7 @@ class _Scan:
         self._reports: queue.SimpleQueue[range | BaseException] = queue.SimpleQueue()
         self._counting = threading.Lock()
 
-    def work(self, contents: ReadAhead[bytes | ImageRecord]) -> None:
+    def work(self, contents: ReadAhead[Path | UPath, bytes | ImageRecord]) -> None:
         """Take batches of files until there are none; report each, and report an error instead of raising."""
         workspace = Workspace()
         measured = 0
@@ -160,7 +161,7 @@ class _Scan:
                     return
                 path = self.files[position]
                 try:
-                    record, is_new = self._record(contents.get(position), path.suffix, workspace)
+                    record, is_new = self._record(contents.get(position), path, workspace)
                 except BaseException as error:
                     error.add_note(f"while scanning {path}")
                     self._reports.put(error)
@@ -197,12 +198,13 @@ class _Scan:
         return pd.concat(parts).sort_index().reset_index(drop=True)
 
     def _record(
-        self, content: bytes | ImageRecord, suffix: str, workspace: Workspace
+        self, content: bytes | ImageRecord, path: Path | UPath, workspace: Workspace
     ) -> tuple[ImageRecord | int, bool]:
         """The record of a file's content, and whether the image was measured for it."""
         if isinstance(content, ImageRecord):
             return content, False
-        sha256 = sha256_of_bytes(content)
+        sha256, suffix = sha256_of_bytes(content), path.suffix
+        note_content(path, sha256, content)
         if (row := self.known.find(content, sha256, suffix, self._limits)) is not None:
             return row, False
         twin = self._scanned.get(sha256)

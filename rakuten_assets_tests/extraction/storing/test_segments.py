@@ -89,7 +89,8 @@ def test_a_foreign_fingerprint_is_refused() -> None:
         read_index(io.BytesIO(CONTENT), NAME, "e" * 64, DIM)
 
 
-def test_one_read_is_of_bounded_size() -> None:
+def test_one_read_is_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rakuten_assets.extraction.storing.segments._BYTES_IN_A_READ", 512 * DIM * 4)
     count = 1500
     name, content = encode_segment(np.zeros((count, DIM), np.float32), [KEYS[0]] * count, DIGEST)
     sizes: list[int] = []
