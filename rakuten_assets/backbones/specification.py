@@ -155,8 +155,8 @@ class Backbone:
 
     @property
     def default_release(self) -> str:
-        """Name of the first release; `seeded` where nothing is published."""
-        return self.releases[0].name if self.releases else SEEDED
+        """Name of the first release; `pretrained`, which there may be none of, where none is known here."""
+        return self.releases[0].name if self.releases else PRETRAINED
 
     @property
     def brings_weights(self) -> bool:

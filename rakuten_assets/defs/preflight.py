@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 
 from rakuten_assets.backbones import find_backbone
+from rakuten_assets.backbones.specification import PRETRAINED
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.defs.features.names import shards_key
@@ -46,10 +47,14 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
         dataset_normalisation(settings)
     for name, made in features.items():
         if any(step in steps for step in made):
-            # It reads the file's digest; it loads no library.
             from rakuten_assets.extraction.networks.weights import find_weights
+            from rakuten_assets.extraction.preparation import prepare
 
-            find_weights(find_backbone(name), settings.weights_of(name), settings.allow_download)
+            backbone, weights = find_backbone(name), settings.weights_of(name)
+            if weights == PRETRAINED and backbone.describer:  # Its library alone knows which they are.
+                prepare(settings, name, lambda message: None)
+            else:  # It reads the file's digest; it loads no library.
+                find_weights(backbone, weights, settings.allow_download)
             if settings.precision == "int8":
                 from rakuten_assets.extraction.preparation import refuse_unable_quantisation
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rakuten_assets.backbones import Backbone, find_backbone
+from rakuten_assets.backbones.specification import PRETRAINED
 from rakuten_assets.extraction.preprocessing import Preprocessing, preprocessing_for
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import sha256_of_json
@@ -76,10 +77,9 @@ def extractor_spec(
     chosen = name or settings.backbones[0]
     backbone, weights = find_backbone(chosen), settings.weights_of(chosen)
     if described is not None and backbone.describer:
-        complete = described(backbone)
-        if not backbone.releases and weights == backbone.default_release:
-            weights = complete.default_release
-        backbone = complete
+        backbone = described(backbone)
+        if weights == PRETRAINED:
+            weights = backbone.default_release
     return ExtractorSpec(
         backbone=backbone,
         weights=weights,

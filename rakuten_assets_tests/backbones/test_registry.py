@@ -116,7 +116,6 @@ def test_entry_points_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_name_can_be_part_of_a_key() -> None:
     assert find_backbone("efficientnet_b0").family == "efficientnet_b0"
-    pytest.importorskip("timm")
     assert find_backbone("timm:resnet18.a1_in1k").family == "timm_resnet18_a1_in1k"
 
 

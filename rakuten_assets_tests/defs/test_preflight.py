@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from upath import UPath
 
+from rakuten_assets.backbones import find_backbone
 from rakuten_assets.defs.preflight import check_run
 from rakuten_assets.defs.summary import RunSummary
 from rakuten_assets.errors import EngineError, ManifestError, SettingsError, StoreError, WeightsError
@@ -42,13 +43,15 @@ def test_a_run_without_shards_needs_none(tmp_path: Path) -> None:
     check_run(_settings(tmp_path), ["x_train", "efficientnet_b0__metadata"], {})
 
 
+@pytest.mark.parametrize("name", ["efficientnet_b0", "timm:resnet10t.c3_in1k"])
 def test_missing_weights_are_told_before_anything_is_scanned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    settings = _settings(tmp_path, data_dir=UPath(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    settings = _settings(tmp_path, data_dir=UPath(tmp_path), backbone=name)
     with pytest.raises(WeightsError, match="are not on this machine"):
-        check_run(settings, ["image_scan", "efficientnet_b0__train_features"], A_RANGE)
+        check_run(settings, ["image_scan", f"{find_backbone(name).family}__train_features"], A_RANGE)
     check_run(settings, ["image_scan"], A_RANGE)
 
 
