@@ -25,7 +25,7 @@ from rakuten_assets.dataset.whereabouts import (
 )
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import at_address, bucket_files, is_file, is_folder
+from rakuten_assets.storage.reading import at_address, bucket_files, bucket_folders, is_file, is_folder
 
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")
@@ -209,9 +209,12 @@ def _tables_in(folder: UPath) -> set[str]:
 def _only_catalog_inside(folder: UPath) -> UPath | None:
     """The one folder directly inside that holds all tables; None if there is none, or several."""
     inner = []
-    for child in folder.iterdir():
+    children: Iterable[UPath] = folder.iterdir()
+    if not is_local(folder):
+        children = (folder / name for name in bucket_folders(folder))
+    for child in children:
         with suppress(PermissionError):  # A `lost+found` beside it is none of ours.
-            if _tables_in(child) == set(TABLES):
+            if all(is_file(child / name) for name in TABLES):
                 inner.append(child)
     return inner[0] if len(inner) == 1 else None
 

@@ -42,14 +42,26 @@ def prepare(
     Raises:
         WeightsError: the weights are missing or not what they should be, or no library knows the network.
     """
+    spec = complete_spec(settings, backbone, log)
+    weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
+    seeded = UPath(settings.storage) / "cache" / "weights"
+    return spec, weights or make_seeded_weights(seeded, spec.backbone, log)
+
+
+def complete_spec(settings: Settings, backbone: str, log: Callable[[str], None]) -> ExtractorSpec:
+    """An extractor's specification with a complete backbone and a normalisation of numbers. Arguments as `prepare`.
+
+    Raises:
+        WeightsError: no library knows the network.
+        StoreError: the normalisation is the data set's, and the storage does not have it.
+    """
     cache = UPath(settings.storage) / "cache"
     spec = extractor_spec(
         settings, backbone, lambda one: _described(cache, one) or _describe(cache, one, log)
     )
     if isinstance(spec.preprocessing.normalisation, DatasetNormalisation):
         spec = _with_normalisation(spec, dataset_normalisation(settings))
-    weights = find_weights(spec.backbone, spec.weights, settings.allow_download)
-    return spec, weights or make_seeded_weights(cache / "weights", spec.backbone, log)
+    return spec
 
 
 def known_fingerprint(settings: Settings, backbone: str) -> ExtractorFingerprint | None:

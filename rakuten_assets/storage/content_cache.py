@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 import uuid
@@ -26,9 +27,16 @@ from rakuten_assets.storage.reading import read_bytes
 GIGABYTE = 10**9
 UNUSED_SECONDS = 30 * 86_400
 _USED_SECONDS = 86_400  # How exactly it is known when a copy was last used.
-_COUNTED_SECONDS = 600  # Other processes write too.
+_SHARE_AT_A_TIME = 100
+# What lies in a copy's place may be anything: a link is not followed, and a pipe not waited for.
+_READ_COPY = (
+    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
+_FULL_SECONDS = 600  # Until a full cache is counted again.
 _SHARE_OF_THE_DISK_LEFT = 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PART = re.compile(r"[0-9a-f]{2}")
+_UNFINISHED = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}")
 _LOG = logging.getLogger(__name__)
 
 
@@ -46,7 +54,7 @@ class ContentCache:
     def __init__(self, folder: Path, most_bytes: int) -> None:
         self.folder, self.most_bytes = folder, most_bytes
         self._lock = threading.Lock()
-        self._room, self._counted_at = 0, float("-inf")
+        self._room, self._full_until = 0, float("-inf")
         self._closed = False
 
     def get(self, sha256: str) -> bytes | None:
@@ -55,17 +63,16 @@ class ContentCache:
             return None
         file = self._file(sha256)
         try:
-            content = file.read_bytes()
-            if sha256_of_bytes(content) != sha256:
+            content, used_at = _read(file)
+        except OSError:
+            return None
+        if sha256_of_bytes(content) != sha256:
+            with suppress(OSError):
                 file.unlink(missing_ok=True)
-                return None
-            if time.time() - file.stat().st_mtime > _USED_SECONDS:
+            return None
+        if time.time() - used_at > _USED_SECONDS:
+            with suppress(OSError):  # It may be another user's.
                 os.utime(file)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._close(error)
-            return None
         return content
 
     def put(self, sha256: str, content: bytes) -> None:
@@ -76,7 +83,7 @@ class ContentCache:
         try:
             if file.exists() or not self._has_room(len(content)):
                 return
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             temporary = file.with_name(f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
             try:
                 temporary.write_bytes(content)
@@ -92,30 +99,38 @@ class ContentCache:
     def _has_room(self, size: int) -> bool:
         """Take so many bytes of the room that is left."""
         with self._lock:
-            if time.monotonic() - self._counted_at > _COUNTED_SECONDS:
+            if size > self._room and time.monotonic() > self._full_until:
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 disk = shutil.disk_usage(self.folder)
                 left = disk.free - disk.total // _SHARE_OF_THE_DISK_LEFT
-                self._room = min(self.most_bytes - self._tidied(), left)
-                self._counted_at = time.monotonic()
+                # Little at a time: other processes write too.
+                self._room = min(
+                    self.most_bytes - self._tidied(), left, max(size, self.most_bytes // _SHARE_AT_A_TIME)
+                )
+                if size > self._room:
+                    self._full_until = time.monotonic() + _FULL_SECONDS
             if size > self._room:
                 return False
             self._room -= size
             return True
 
     def _tidied(self) -> int:
-        """Bytes of the copies, once those are gone that nothing has used for long."""
+        """Bytes of the copies, once those are gone that nothing has used for long. Nothing else is touched."""
         now, total = time.time(), 0
-        for part in self.folder.iterdir():
-            with suppress(NotADirectoryError, FileNotFoundError), os.scandir(part) as entries:
+        for part in os.scandir(self.folder):
+            if not _PART.fullmatch(part.name) or not part.is_dir(follow_symlinks=False):
+                continue
+            with suppress(FileNotFoundError), os.scandir(part) as entries:
                 for entry in entries:
-                    status = entry.stat()
-                    unfinished = entry.name.endswith(TEMPORARY_SUFFIX)
-                    if now - status.st_mtime > (_USED_SECONDS if unfinished else UNUSED_SECONDS):
-                        with suppress(FileNotFoundError):
+                    kept = _SHA256.fullmatch(entry.name)
+                    if not kept and not _UNFINISHED.fullmatch(entry.name):
+                        continue
+                    with suppress(OSError):  # Another process tidies too.
+                        status = entry.stat(follow_symlinks=False)
+                        if now - status.st_mtime > (UNUSED_SECONDS if kept else _USED_SECONDS):
                             Path(entry).unlink()
-                    else:
-                        total += status.st_size
+                        else:
+                            total += status.st_size
         return total
 
     def _close(self, error: OSError) -> None:
@@ -130,22 +145,35 @@ class ContentCache:
             )
 
 
-def default_folder() -> Path:
-    """Where users' programs keep what they could fetch again: in `$XDG_CACHE_HOME`, else in `~/.cache`."""
+def default_folder() -> Path | None:
+    """Where users' programs keep what they could fetch again: in `$XDG_CACHE_HOME`, else in `~/.cache`; None where this
+    user has no home folder."""
     named = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(named) if os.path.isabs(named) else Path(os.path.expanduser("~/.cache"))  # noqa: PTH111, PTH117
-    return home / "rakuten_assets" / "images"
+    home = named if os.path.isabs(named) else os.path.expanduser("~/.cache")  # noqa: PTH111, PTH117
+    return Path(home) / "rakuten_assets" / "images" if os.path.isabs(home) else None  # noqa: PTH117
 
 
-_cache = ContentCache(default_folder(), 0)
+_cache = ContentCache(Path(), 0)
 
 
 def keep_images(most_bytes: int) -> None:
     """How many bytes of images this process may keep on the disk, in `default_folder()`; until then, none."""
     global _cache
     folder = default_folder()
+    if folder is None:
+        if most_bytes:
+            _LOG.warning(
+                "no images are kept on this machine: this user has no home folder; name a folder with XDG_CACHE_HOME, "
+                "or switch it off with RAKUTEN_IMAGE_CACHE_GB=0"
+            )
+        folder, most_bytes = Path(), 0
     if (_cache.folder, _cache.most_bytes) != (folder, most_bytes):
         _cache = ContentCache(folder, most_bytes)
+
+
+def bytes_kept() -> int:
+    """What `keep_images` was last told: for processes that begin anew."""
+    return _cache.most_bytes
 
 
 def note_content(file: Path | UPath, sha256: str, content: bytes) -> None:
@@ -174,3 +202,13 @@ def read_scanned(file: Path | UPath, sha256: str, most: int | None = None) -> by
         if sha256_of_bytes(content) == sha256:
             _cache.put(sha256, content)
     return content
+
+
+def _read(file: Path) -> tuple[bytes, float]:
+    """A regular file's content, and when it was last changed."""
+    descriptor = os.open(file, _READ_COPY)
+    with os.fdopen(descriptor, "rb") as opened:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(f"{file} is not a regular file")
+        return opened.read(), status.st_mtime

@@ -54,6 +54,8 @@ def at_address(text: str) -> UPath:
     kind = _ADDRESS.match(path)
     if kind is None:
         return UPath(path)
+    if "//" in path[kind.end() :]:
+        raise ValueError("an address with // within it has a folder without a name; write one slash")
     try:
         place: UPath = UPath(path, **_options(kind[1]))
         place.fs  # noqa: B018 - makes the client, which asks the bucket for nothing yet
@@ -144,13 +146,29 @@ def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: if there is nothing in it.
+        NotADirectoryError: if it is a file.
     """
+    named = (
+        (entry["name"].rpartition("/")[2], entry) for entry in _listed(folder) if entry["type"] == "file"
+    )
+    return {name: entry for name, entry in named if name}  # without a name: what some tools put for a folder
+
+
+def bucket_folders(folder: Path | UPath) -> list[str]:
+    """Names of the folders in a bucket's folder. Errors as `bucket_files`."""
+    names = (entry["name"].rstrip("/") for entry in _listed(folder) if entry["type"] == "directory")
+    return sorted(name.rpartition("/")[2] for name in names)
+
+
+def _listed(folder: Path | UPath) -> list[dict[str, Any]]:
     far: Any = folder
     with client_errors(folder):
         far.fs.invalidate_cache(far.path)
-        found = far.fs.ls(far.path, detail=True)
-    named = ((entry["name"].rpartition("/")[2], entry) for entry in found if entry["type"] == "file")
-    return {name: entry for name, entry in named if name}  # without a name: what some tools put for a folder
+        found: list[dict[str, Any]] = far.fs.ls(far.path, detail=True)
+    # Of a file, clients give itself.
+    if any(entry["type"] == "file" and entry["name"] == far.path.rstrip("/") for entry in found):
+        raise NotADirectoryError(f"{folder} is a file")
+    return found
 
 
 def is_folder(path: Path | UPath) -> bool:
@@ -175,7 +193,7 @@ def some_files(folder: Path | UPath) -> list[str]:
     with a dot apart."""
     far: Any = folder
     if far.protocol in ("s3", "s3a"):
-        bucket, _, key = far.path.partition("/")
+        bucket, key, _ = far.fs.split_path(far.path)
         where = {"Bucket": bucket, "Prefix": f"{key.rstrip('/')}/" if key else "", "Delimiter": "/"}
         with client_errors(folder):
             page = far.fs.call_s3("list_objects_v2", **where, MaxKeys=_SOME)
@@ -184,7 +202,7 @@ def some_files(folder: Path | UPath) -> list[str]:
             return seen
     try:
         return _visible(bucket_files(folder))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

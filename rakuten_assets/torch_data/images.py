@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +24,12 @@ from rakuten_assets.augmentation.normalisation import normalise, to_size
 from rakuten_assets.augmentation.randomness import sample_key
 from rakuten_assets.augmentation.transform import Transform
 from rakuten_assets.errors import AugmentationError, UndecodableImageError
+from rakuten_assets.extraction.preparation import complete_spec
 from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.content_cache import bytes_kept, keep_images
 from rakuten_assets.storage.files import is_local, sha256_of_bytes
 from rakuten_assets.torch_data.options import ImageOptions, options_of
 from rakuten_assets.torch_data.order import Visit
@@ -92,18 +95,34 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
 
     @classmethod
     def from_storage(
-        cls, settings: Settings | None = None, split: Literal["train", "test"] = "train", **options: Any
+        cls,
+        settings: Settings | None = None,
+        split: Literal["train", "test"] = "train",
+        *,
+        extractor: str = "",
+        **options: Any,
     ) -> RakutenImageDataset:
         """Images of a split as the asset graph last scanned them, with labels for train.
 
+        They are cropped, resized and normalised as the settings' extractor does it, where the options do not say
+        otherwise: a `side` alone means a plain resize, with the extractor's normalisation.
+
         Args:
             settings: default: from the environment and `.env`.
+            extractor: its backbone's name; default: the settings' first.
             options: as for the class.
 
         Raises:
-            StoreError: where the manifest or the scan has not been made.
+            StoreError: where the manifest or the scan has not been made, or the data set's own normalisation.
         """
-        table, labels = stored_images(settings or Settings.load(), split)
+        settings = settings or Settings.load()
+        table, labels = stored_images(settings, split)
+        if options.get("options") is None:
+            preprocessing = complete_spec(settings, extractor, _to_standard_error).preprocessing
+            followed: dict[str, Any] = {"normalisation": preprocessing.settled, "limits": settings.limits}
+            if not {"side", "preprocessing"} & options.keys():
+                followed |= {"side": preprocessing.side, "preprocessing": preprocessing}
+            options = {**followed, **options}
         return cls(table, labels, **options)
 
     @classmethod
@@ -120,6 +139,16 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
         ).limits
         table, labels = scanned_folder(root, split, limits)
         return cls(table, labels, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bytes_kept": bytes_kept()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if kept := state.pop(
+            "_bytes_kept"
+        ):  # in a worker's process, which begins anew where images lie on a bucket
+            keep_images(kept)
+        self.__dict__.update(state)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -275,6 +304,10 @@ def _torch_keyed(key: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         generator.set_state(state)
+
+
+def _to_standard_error(message: str) -> None:
+    sys.stderr.write(message + "\n")
 
 
 def _checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:

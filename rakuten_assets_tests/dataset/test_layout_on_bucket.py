@@ -1,5 +1,6 @@
 """Where the challenge's files lie in a bucket: found by few requests, however many images there are."""
 
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ from upath import UPath
 
 from rakuten_assets.dataset.layout import TABLES, find_catalog
 from rakuten_assets.errors import CatalogError, UnreachableError
-from rakuten_assets.storage.reading import at_address, is_folder, some_files
+from rakuten_assets.storage.reading import at_address, bucket_files, is_folder, some_files
 from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
 
 FOLDERS = ("images/image_train", "images/image_test")
@@ -85,6 +86,42 @@ def test_a_file_in_the_folders_place_is_named(server: BucketServer, root: UPath)
     with pytest.raises(CatalogError, match="is a file, not a folder"):
         find_catalog(root / "file")
     assert not is_folder(root / "file")
+
+
+def test_a_file_is_no_folder_of_images_on_any_store() -> None:
+    root = UPath(f"memory://{uuid.uuid4().hex}/catalogue")
+    for name in (*TABLES, "images/image_train", "images/images/image_train/1.jpg", "images/image_test/1.jpg"):
+        (root / name).write_bytes(b"x")
+    assert find_catalog(root).images["train"] == root / "images/images/image_train"
+    with pytest.raises(NotADirectoryError):
+        bucket_files(root / TABLES[0])
+
+
+def test_a_folder_of_images_alone_is_refused_by_few_requests(server: BucketServer, root: UPath) -> None:
+    put(server, root, *(f"image_train/{number}.jpg" for number in range(60)), "image_test/1.jpg")
+    for place in (root, root / "image_train", root / "image_train" / "1.jpg"):
+        server.forget()
+        with pytest.raises(CatalogError):
+            find_catalog(place)
+        assert len(server.requests) < 40
+    with pytest.raises(CatalogError, match="is a file, not a folder"):
+        find_catalog(root / "image_train" / "1.jpg")
+
+
+def test_an_access_point_is_a_bucket(root: UPath) -> None:
+    asked: list[str] = []
+    place = at_address("s3://arn:aws:s3:us-east-1:123456789012:accesspoint/mine/images")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            type(place.fs), "call_s3", lambda _, action, **where: asked.append(where["Bucket"]) or {}
+        )
+        assert some_files(place) == []
+    assert asked == ["arn:aws:s3:us-east-1:123456789012:accesspoint/mine"]
+
+
+def test_a_folder_without_a_name_is_refused() -> None:
+    with pytest.raises(CatalogError, match="write one slash"):
+        find_catalog(f"s3://{BUCKET}//data")
 
 
 def test_no_answer_says_nothing_of_what_is_there(server: BucketServer, root: UPath) -> None:

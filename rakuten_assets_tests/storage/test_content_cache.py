@@ -1,6 +1,7 @@
 """Images of a bucket are fetched once a machine, and never believed unseen."""
 
 import os
+import shutil
 import threading
 import time
 from collections import namedtuple
@@ -13,12 +14,14 @@ from rakuten_assets.storage import content_cache
 from rakuten_assets.storage.content_cache import (
     UNUSED_SECONDS,
     ContentCache,
+    bytes_kept,
     default_folder,
     keep_images,
     note_content,
     read_scanned,
 )
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
+from rakuten_assets.storage.leftovers import TEMPORARY_SUFFIX
 from rakuten_assets_tests.bucket import BUCKET, bucket_server
 
 CONTENT = b"a picture" * 100
@@ -92,20 +95,89 @@ def test_the_last_tenth_of_the_disk_stays_free(cache: ContentCache, monkeypatch:
     assert files_in(cache.folder) == [sha256_of_bytes(small)]
 
 
+def age(*files: Path) -> None:
+    long_ago = time.time() - UNUSED_SECONDS - 60
+    for file in files:
+        os.utime(file, (long_ago, long_ago), follow_symlinks=False)
+
+
 def test_what_nothing_has_used_for_long_goes(cache: ContentCache) -> None:
     used, unused = b"used" * 10, b"unused" * 10
     for content in (used, unused, CONTENT):
         cache.put(sha256_of_bytes(content), content)
-    unfinished = cache.folder / DIGEST[:2] / ".0.tmp"
+    unfinished = cache.folder / DIGEST[:2] / f".{'0' * 32}{TEMPORARY_SUFFIX}"
     unfinished.write_bytes(b"half")
-    long_ago = time.time() - UNUSED_SECONDS - 60
-    for path in cache.folder.rglob("*"):
-        if path.is_file() and path.name != DIGEST:
-            os.utime(path, (long_ago, long_ago))
+    age(*(path for path in cache.folder.rglob("*") if path.is_file() and path.name != DIGEST))
     cache.get(sha256_of_bytes(used))  # which says that it is used
     next_process = ContentCache(cache.folder, 10_000)
     next_process.put(sha256_of_bytes(b"new"), b"new")
     assert files_in(cache.folder) == sorted(map(sha256_of_bytes, (used, CONTENT, b"new")))
+
+
+def test_nothing_but_copies_is_removed(cache: ContentCache, tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    for folder in (documents, cache.folder / "mine", cache.folder / "00"):
+        folder.mkdir(parents=True)
+        (folder / "thesis.txt").write_text("years of work")
+    (documents / DIGEST).write_text("named like a copy")
+    (cache.folder / "00" / "old").mkdir()
+    (cache.folder / "ab").symlink_to(documents)
+    (cache.folder / "00" / ("0" * 64)).symlink_to(documents / "thesis.txt")
+    before = files_in(documents)
+    age(*documents.iterdir(), *(cache.folder / "mine").iterdir(), *(cache.folder / "00").iterdir())
+    cache.put(DIGEST, CONTENT)
+    assert files_in(documents) == before
+    assert (cache.folder / "mine" / "thesis.txt").exists()
+    assert (cache.folder / "00" / "thesis.txt").exists()
+    assert not (cache.folder / "00" / ("0" * 64)).is_symlink()  # a copy that nobody used
+    assert cache.get(DIGEST) == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link"])
+def test_what_lies_in_a_copys_place_is_no_copy(cache: ContentCache, tmp_path: Path, kind: str) -> None:
+    cache.put(sha256_of_bytes(b"other"), b"other")
+    (tmp_path / "elsewhere").write_bytes(CONTENT)
+    copy_of(cache.folder).parent.mkdir(exist_ok=True)
+    if kind == "folder":
+        copy_of(cache.folder).mkdir()
+    elif kind == "pipe":
+        os.mkfifo(copy_of(cache.folder))
+    else:
+        copy_of(cache.folder).symlink_to(tmp_path / "elsewhere")
+    assert cache.get(DIGEST) is None
+    cache.put(sha256_of_bytes(b"more"), b"more")
+    assert cache.get(sha256_of_bytes(b"more")) == b"more"  # and the cache goes on
+
+
+def test_a_cache_that_is_removed_meanwhile_begins_anew(
+    cache: ContentCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.put(DIGEST, CONTENT)
+    shutil.rmtree(cache.folder)
+    cache.put(DIGEST, CONTENT)
+    assert cache.get(DIGEST) == CONTENT
+    assert not caplog.records
+
+
+def test_a_copy_of_another_user_is_read(cache: ContentCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put(DIGEST, CONTENT)
+    age(copy_of(cache.folder))
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(content_cache.os, "utime", refused)
+    assert cache.get(DIGEST) == CONTENT
+
+
+def test_processes_together_keep_to_the_limit(tmp_path: Path) -> None:
+    caches = [ContentCache(tmp_path / "images", 10_000) for _ in range(4)]
+    for number in range(100):
+        for place, cache in enumerate(caches):
+            content = f"{place}-{number}".encode() * 100
+            cache.put(sha256_of_bytes(content), content)
+    used = sum(path.stat().st_size for path in (tmp_path / "images").rglob("*") if path.is_file())
+    assert 9_000 < used <= 10_000 + 3 * 1000
 
 
 def test_a_disk_that_refuses_is_told_once_and_no_failure(
@@ -146,6 +218,20 @@ def test_the_folder_is_where_users_caches_are(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # which the standard forbids
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_folder() == tmp_path / ".cache" / "rakuten_assets" / "images"
+
+
+def test_without_a_home_folder_nothing_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "relative")
+    monkeypatch.chdir(tmp_path)
+    assert default_folder() is None
+    keep_images(10_000)
+    assert bytes_kept() == 0
+    note_content(UPath(f"s3://{BUCKET}/image.jpg"), DIGEST, CONTENT)
+    assert "XDG_CACHE_HOME" in caplog.text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_image_of_a_bucket_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,14 @@ from rakuten_assets.augmentation.randomness import Stream, sample_key
 from rakuten_assets.backbones import PerImageNormalisation, find_backbone
 from rakuten_assets.dataset.labels import fit_label_encoder
 from rakuten_assets.dataset.layout import find_catalog
-from rakuten_assets.errors import AugmentationError, ManifestError, StoreError
+from rakuten_assets.errors import AugmentationError, ManifestError, SettingsError, StoreError
 from rakuten_assets.extraction.preprocessing import preprocess, preprocessing_for
+from rakuten_assets.extraction.specification import extractor_spec
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.content_cache import bytes_kept, keep_images
 from rakuten_assets.storage.tables import write_table
-from rakuten_assets.torch_data import ImageTable, RakutenImageDataset, Visit
+from rakuten_assets.torch_data import ImageOptions, ImageTable, RakutenImageDataset, Visit
 from rakuten_assets_tests.augmentation.pictures import noise
 from rakuten_assets_tests.torch_data.conftest import BAD_ROWS, LIMITS
 
@@ -229,6 +231,28 @@ def test_a_quarantined_partner_leaves_the_sample_as_it_is(scanned: Scanned) -> N
     assert (target.sum(), target[labels[0]], valid) == (1, 1, True)
 
 
+def test_a_workers_process_keeps_images_as_this_one_does(scanned: Scanned) -> None:
+    dataset = RakutenImageDataset(scanned[0])
+
+    def arrived(state: dict[str, Any]) -> RakutenImageDataset:
+        """As a spawned process makes it again."""
+        found = RakutenImageDataset.__new__(RakutenImageDataset)
+        found.__setstate__(state)
+        return found
+
+    try:
+        keep_images(12345)
+        told = dataset.__getstate__()
+        keep_images(0)
+        silent = dataset.__getstate__()
+        assert torch.equal(arrived(told)[0], dataset[0])
+        assert bytes_kept() == 12345
+        arrived(silent)
+        assert bytes_kept() == 12345
+    finally:
+        keep_images(0)
+
+
 def test_shares_have_the_beta_distribution() -> None:
     from scipy import stats
 
@@ -247,7 +271,8 @@ def test_blending_makes_new_memory() -> None:
     assert other.any()
 
 
-def test_from_storage_reads_what_the_graph_stored(catalogue: Path, tmp_path: Path) -> None:
+def store_scan(catalogue: Path, settings: Settings) -> UPath:
+    """Scan the catalogue into a storage of two shards, as the graph does; the file of the last one."""
     from rakuten_assets.dataset.contract import read_labels, read_products
     from rakuten_assets.dataset.manifest import build_manifest, shard_rows
     from rakuten_assets.integrity.reading.scan import scan_images
@@ -256,11 +281,6 @@ def test_from_storage_reads_what_the_graph_stored(catalogue: Path, tmp_path: Pat
     from rakuten_assets_tests.torch_data.conftest import LIMITS
 
     folder = find_catalog(catalogue)
-    settings = Settings(data_dir=UPath(catalogue), storage=UPath(tmp_path), shards=2)
-    with pytest.raises(
-        StoreError, match=r"have not been scanned. Materialise image_scan, or use .*from_folder"
-    ):
-        RakutenImageDataset.from_storage(settings)
     manifest = build_manifest(
         read_products(folder.x_train, "train"), read_labels(folder.y_train), read_products(folder.x_test, "test"), 2
     )  # fmt: skip
@@ -270,6 +290,16 @@ def test_from_storage_reads_what_the_graph_stored(catalogue: Path, tmp_path: Pat
         file = Storage(settings.storage, 2).asset_file(["image_scan"], key, ".parquet")
         file.parent.mkdir(parents=True, exist_ok=True)
         write_table(file, pd.concat([rows, scan[SCAN_COLUMNS]], axis=1))
+    return file
+
+
+def test_from_storage_reads_what_the_graph_stored(catalogue: Path, tmp_path: Path) -> None:
+    settings = Settings(data_dir=UPath(catalogue), storage=UPath(tmp_path), shards=2)
+    with pytest.raises(
+        StoreError, match=r"have not been scanned. Materialise image_scan, or use .*from_folder"
+    ):
+        RakutenImageDataset.from_storage(settings)
+    file = store_scan(catalogue, settings)
     stored = RakutenImageDataset.from_storage(settings)
     scanned = RakutenImageDataset.from_folder(catalogue)
     assert stored.rows.tolist() == scanned.rows.tolist()
@@ -279,6 +309,39 @@ def test_from_storage_reads_what_the_graph_stored(catalogue: Path, tmp_path: Pat
     file.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(StoreError, match="not a whole scan"):
         RakutenImageDataset.from_storage(settings)
+
+
+def test_from_storage_prepares_pictures_as_the_extractor_does(catalogue: Path, tmp_path: Path) -> None:
+    place = {"data_dir": UPath(catalogue), "storage": UPath(tmp_path), "shards": 2}
+    store_scan(catalogue, Settings(**place))
+    names = "efficientnet_lite0,resnet18"
+    settings = Settings(
+        **place, backbone=names, preprocessing="preset", normalisation="weights", crop="border"
+    )
+    with Image.open(RakutenImageDataset.from_storage(settings).get_image_path(3)) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+
+    def prepared(name: str) -> torch.Tensor:
+        preprocessing = extractor_spec(settings, name).preprocessing
+        return torch.from_numpy(normalise(preprocess(pixels, preprocessing), preprocessing.settled))
+
+    def sample(**options: Any) -> torch.Tensor:
+        return RakutenImageDataset.from_storage(settings, **options)[3][0]
+
+    assert torch.equal(sample(), prepared("efficientnet_lite0"))
+    assert torch.equal(sample(extractor="resnet18"), prepared("resnet18"))
+    assert not torch.equal(sample(), sample(extractor="resnet18"))
+    assert sample(side=100).shape == (3, 100, 100)
+    assert sample(normalisation=None).dtype == torch.uint8
+    plain = sample(options=ImageOptions())
+    assert torch.equal(plain, RakutenImageDataset.from_folder(catalogue)[3][0])
+
+    zscore = RakutenImageDataset.from_storage(settings.model_copy(update={"normalisation": "zscore"}))[3][0]
+    assert abs(float(zscore.mean())) < 1e-5
+    with pytest.raises(StoreError, match="needs the asset dataset_statistics"):
+        RakutenImageDataset.from_storage(settings.model_copy(update={"normalisation": "dataset"}))
+    with pytest.raises(SettingsError, match="did you mean"):
+        sample(extractor="resnet81")
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,10 @@ class SimulatedStore:
         self.requests.listing += listings(len(self))
         self._kept.clear()
         for segment in (*self.segments, *self._small):
-            self.requests.get += 1 if self._is_one_request(segment) else 2
-            self._keep(segment)
+            small = size_of(self._dim, segment.total()) <= store._BYTES_OF_ONE_REQUEST
+            self.requests.get += 1 if small else 2
+            if small and len(self._kept) < store._MOST_KEPT:
+                self._kept.add(id(segment))
 
     def extract(self, call: int, rows: int) -> None:
         """Compute rows, a commit at a time, and merge the small segments if they are many."""
@@ -82,9 +84,10 @@ class SimulatedStore:
         """Read all rows that a call computed."""
         self.requests.listing += listings(len(self))
         for segment in self._of_call.get(call, {}).values():
-            if id(segment) not in self._kept:
+            if id(segment) in self._kept:
+                self._kept.discard(id(segment))
+            else:
                 self.requests.get += reads(self._dim, segment.total(), segment[call])
-                self._keep(segment)
 
     def __len__(self) -> int:
         return len(self.segments) + len(self._small)
@@ -102,13 +105,6 @@ class SimulatedStore:
         for call in segment:
             self._of_call.setdefault(call, {})[id(segment)] = segment
 
-    def _is_one_request(self, segment: Counter[int]) -> bool:
-        return size_of(self._dim, segment.total()) <= store._BYTES_OF_ONE_REQUEST
-
-    def _keep(self, segment: Counter[int]) -> None:
-        if self._is_one_request(segment) and len(self._kept) < store._MOST_KEPT:
-            self._kept.add(id(segment))
-
     def _merge(self) -> None:
         small = self._small
         if len(small) <= store._SMALL_SEGMENTS_BEFORE_MERGING:
@@ -117,9 +113,7 @@ class SimulatedStore:
         places = store._groups([str(at) for at in range(len(small))], [one.total() for one in small])
         for group in places:
             parts = [small[int(at)] for at in group]
-            for part in parts:
-                if id(part) not in self._kept:
-                    self.requests.get += reads(self._dim, part.total(), part.total())
+            self.requests.get += sum(reads(self._dim, part.total(), part.total()) for part in parts)
             if len(parts) < 2:
                 self._small += parts
                 continue

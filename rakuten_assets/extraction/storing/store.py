@@ -42,8 +42,8 @@ _SMALL_SEGMENTS_BEFORE_MERGING = 64
 # 21 MB of EfficientNet-B0 rows: few files, and little memory to write one.
 _ROWS_OF_A_MERGED_SEGMENT = 4096
 _MOST_LISTINGS_OF_A_READ = 5
-# Of a bucket's segment up to this size index and rows are one request, and of so many they are kept until the rows are
-# asked for: 32 MiB.
+# Of a bucket's segment up to this size index and rows are one request; of so many, 32 MiB, they are kept until the rows
+# are asked for.
 _BYTES_OF_ONE_REQUEST = 512 << 10
 _MOST_KEPT = 64
 # Of these or more, and a quarter of the others, the dictionary is given up and all are sorted anew.
@@ -177,21 +177,34 @@ class RowStore:
         }
 
     def _read_index(self, name: str) -> SegmentIndex:
-        with self._open(name) as file:
-            return read_index(file, name, self._digest, self._dim)
+        try:
+            return self._fetched_index(name)
+        except StoreError:
+            if is_local(self.folder):
+                raise
+            return self._fetched_index(name)  # It may have been damaged on its way here.
+
+    def _fetched_index(self, name: str) -> SegmentIndex:
+        path, size = self.folder / name, self._sizes[name]
+        if is_local(path) or size > _BYTES_OF_ONE_REQUEST:
+            with self._open(name) as file:
+                return read_index(file, name, self._digest, self._dim)
+        content = read_bytes(path)
+        index = read_index(io.BytesIO(content), name, self._digest, self._dim)
+        if len(self._kept) < _MOST_KEPT:
+            self._kept[name] = content
+        return index
 
     def _open(self, name: str) -> IO[bytes]:
+        """A segment to read rows of. What was kept of it is given once: whoever looks again sees what is stored."""
         path = self.folder / name
         if is_local(path):
             return path.open("rb")
+        if (content := self._kept.pop(name, None)) is not None:
+            return io.BytesIO(content)
         if self._sizes[name] > _BYTES_OF_ONE_REQUEST:
             return open_sized(path, self._sizes[name])
-        content = self._kept.get(name)
-        if content is None:
-            content = read_bytes(path)
-            if len(self._kept) < _MOST_KEPT:
-                self._kept[name] = content
-        return io.BytesIO(content)
+        return io.BytesIO(read_bytes(path))
 
     def _key_index(self) -> KeyIndex:
         if self._index is None:
@@ -254,12 +267,15 @@ class RowStore:
             self.refresh()
             return
         bad = len(self._segments[name]) - len(keys)
+        if not bad:  # It was damaged on its way here, not where it lies.
+            return
         if keys:
             self.append(keys, np.stack(features))
         self._set_aside(name, f"{bad} of its rows do not match their checksum")
 
     def _good_rows(self, name: str) -> tuple[list[bytes], list[NDArray[np.float32]]]:
         index = self._segments[name]
+        self._kept.pop(name, None)  # It may have been damaged on its way here, or be gone since.
         keys, features = [], []
         with self._open(name) as file:
             for row, values in read_rows(file, index, range(len(index))):

@@ -129,7 +129,8 @@ def read_image_file(path: Path | UPath, limits: DecodeLimits, sha256: str = "") 
             finally:
                 os.close(descriptor)
         content = read_scanned(path, sha256, limits.max_file_bytes + 1)
-        size = len(content) if len(content) <= limits.max_file_bytes else file_size(path)
+        # One byte more than is allowed is where reading ended; of a copy made under other limits all is there.
+        size = file_size(path) if len(content) == limits.max_file_bytes + 1 else len(content)
         check_bytes(size, limits)
         return content
     except (FileNotFoundError, NotADirectoryError):

@@ -14,6 +14,7 @@ from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing import store as store_module
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.storage.leftovers import hold, temporary_name
+from rakuten_assets.storage.reading import read_bytes
 
 DIGEST = "d" * 64
 DIM = 7
@@ -160,6 +161,40 @@ def test_damage_that_appears_between_opening_and_reading(
     segment.write_bytes(segment.read_bytes()[:250])
     assert read(store, range(10))
     assert messages
+
+
+@pytest.mark.parametrize("folder", ["memory"], indirect=True)
+@pytest.mark.parametrize("at", [150, -1])
+def test_what_is_damaged_on_its_way_is_fetched_again(
+    open_store: OpenStore, messages: list[str], folder: UPath, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(open_store(), range(10))
+    fetched: list[bytes] = []
+
+    def once_damaged(path: UPath) -> bytes:
+        content = bytearray(read_bytes(path))
+        if not fetched:
+            content[at] ^= 1
+        fetched.append(bytes(content))
+        return fetched[-1]
+
+    monkeypatch.setattr(store_module, "read_bytes", once_damaged)
+    assert read(open_store(), range(10)) == set()
+    assert len(fetched) > 1
+    assert messages == []
+    assert [path.suffix for path in folder.iterdir()] == [".safetensors"]
+
+
+def test_what_another_has_merged_away_is_not_brought_back(open_store: OpenStore, folder: UPath) -> None:
+    mine = open_store()
+    for number in range(66):
+        fill(mine, range(2 * number, 2 * number + 2))
+    other = open_store()
+    mine.merge_small_segments()
+    other.merge_small_segments()
+    assert len(list(folder.iterdir())) == 1
+    for store in (mine, other, open_store()):
+        assert read(store, range(132)) == set()
 
 
 def test_rows_of_another_fingerprint_are_never_taken(
