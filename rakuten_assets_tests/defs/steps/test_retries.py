@@ -37,13 +37,14 @@ def project(server: BucketServer, catalog: Path, monkeypatch: pytest.MonkeyPatch
 
 
 class Away:
-    """Answers the first `times` requests of one kind with a status."""
+    """Answers the first `times` requests of one kind with a status. `part`: of a path, or of the folder to list."""
 
     def __init__(self, method: str, part: str, times: int, status: int = 503) -> None:
         self.method, self.part, self.times, self.status = method, part, times, status
 
     def __call__(self, request: Request) -> int | None:
-        if request.method != self.method or self.part not in request.path or not self.times:
+        asked = request.path + "".join(request.query.get("prefix", ()))
+        if request.method != self.method or self.part not in asked or not self.times:
             return None
         self.times -= 1
         return self.status
@@ -123,8 +124,11 @@ def test_a_run_waits_for_its_storage(server: BucketServer, project: Project) -> 
     assert away.times == 0
 
 
-def test_a_file_that_no_store_showed_is_not_missing(server: BucketServer, project: Project) -> None:
-    away = Away("HEAD", "X_test_update.csv", times=2)
+@pytest.mark.parametrize("folder", ["data/", "data/images/image_test/"])
+def test_a_file_that_no_store_showed_is_not_missing(
+    server: BucketServer, project: Project, folder: str
+) -> None:
+    away = Away("GET", folder, times=2)
     server.answer = away
     result = project.run("y_train")
     assert away.times == 0
