@@ -15,6 +15,7 @@ import stat
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,7 @@ _READ_COPY = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 )
 _FULL_SECONDS = 600  # Until a full cache is counted again.
-_SHARE_OF_THE_DISK_LEFT = 10
+BYTES_LEFT_FREE = 5 * GIGABYTE
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PART = re.compile(r"[0-9a-f]{2}")
 _UNFINISHED = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(TEMPORARY_SUFFIX)}")
@@ -44,15 +45,17 @@ class ContentCache:
     """Copies of files by the sha256 of their content. Thread-safe.
 
     What has not been used for 30 days goes; once the cache is full, nothing is added: of images that are read in turn,
-    as each run and each epoch does, the oldest copy is the next to be wanted. The last tenth of the disk is left free.
+    as each run and each epoch does, the oldest copy is the next to be wanted. The last 5 GB of the disk are left free.
 
     Args:
         folder: made on the first write, for this user alone.
         most_bytes: 0: nothing is kept and nothing looked for.
+        free: bytes that are free on a folder's disk; default: the system is asked.
     """
 
-    def __init__(self, folder: Path, most_bytes: int) -> None:
+    def __init__(self, folder: Path, most_bytes: int, free: Callable[[Path], int] | None = None) -> None:
         self.folder, self.most_bytes = folder, most_bytes
+        self._free = free or (lambda place: shutil.disk_usage(place).free)
         self._lock = threading.Lock()
         self._room, self._full_until = 0, float("-inf")
         self._closed = False
@@ -101,8 +104,7 @@ class ContentCache:
         with self._lock:
             if size > self._room and time.monotonic() > self._full_until:
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                disk = shutil.disk_usage(self.folder)
-                left = disk.free - disk.total // _SHARE_OF_THE_DISK_LEFT
+                left = self._free(self.folder) - BYTES_LEFT_FREE
                 # Little at a time: other processes write too.
                 self._room = min(
                     self.most_bytes - self._tidied(), left, max(size, self.most_bytes // _SHARE_AT_A_TIME)

@@ -178,14 +178,7 @@ def is_folder(path: Path | UPath) -> bool:
     Raises:
         OSError: a bucket refuses to say; an `UnreachableError`, where it did not answer.
     """
-    if is_local(path):
-        return path.is_dir()
-    far: Any = path
-    try:
-        with client_errors(path):
-            return bool(far.fs.info(far.path)["type"] == "directory")
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return path.is_dir() if is_local(path) else _kind(path) == "directory"
 
 
 def some_files(folder: Path | UPath) -> list[str]:
@@ -212,14 +205,17 @@ def is_file(path: Path | UPath) -> bool:
     Raises:
         OSError: a bucket refuses to say; an `UnreachableError`, where it did not answer.
     """
-    if is_local(path):
-        return path.is_file()
+    return path.is_file() if is_local(path) else _kind(path) == "file"
+
+
+def _kind(path: Path | UPath) -> str:
+    """What a bucket has under a name: "file", "directory" or "" for nothing."""
     far: Any = path
     try:
         with client_errors(path):
-            return bool(far.fs.info(far.path)["type"] == "file")
+            return str(far.fs.info(far.path)["type"])
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return ""
 
 
 def file_size(path: Path | UPath) -> int:

@@ -4,7 +4,6 @@ import os
 import shutil
 import threading
 import time
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from upath import UPath
 
 from rakuten_assets.storage import content_cache
 from rakuten_assets.storage.content_cache import (
+    BYTES_LEFT_FREE,
     UNUSED_SECONDS,
     ContentCache,
     bytes_kept,
@@ -23,6 +23,12 @@ from rakuten_assets.storage.content_cache import (
 from rakuten_assets.storage.files import sha256_of_bytes, write_bytes
 from rakuten_assets.storage.leftovers import TEMPORARY_SUFFIX
 from rakuten_assets_tests.bucket import BUCKET, bucket_server
+
+
+def cache_in(folder: Path, most_bytes: int = 10_000) -> ContentCache:
+    """A cache on a disk with room."""
+    return ContentCache(folder, most_bytes, free=lambda _: 10**12)
+
 
 CONTENT = b"a picture" * 100
 DIGEST = sha256_of_bytes(CONTENT)
@@ -38,22 +44,22 @@ def copy_of(folder: Path) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> ContentCache:
-    return ContentCache(tmp_path / "images", 10_000)
+    return cache_in(tmp_path / "images")
 
 
 def test_what_was_put_is_given(cache: ContentCache) -> None:
     assert cache.get(DIGEST) is None
     cache.put(DIGEST, CONTENT)
     assert cache.get(DIGEST) == CONTENT
-    assert ContentCache(cache.folder, 1).get(DIGEST) == CONTENT
+    assert cache_in(cache.folder, 1).get(DIGEST) == CONTENT
     assert cache.folder.stat().st_mode & 0o077 == 0
 
 
 def test_nothing_is_kept_where_it_is_switched_off(tmp_path: Path) -> None:
-    off = ContentCache(tmp_path / "images", 0)
+    off = cache_in(tmp_path / "images", 0)
     off.put(DIGEST, CONTENT)
     assert not off.folder.exists()
-    ContentCache(off.folder, 10_000).put(DIGEST, CONTENT)
+    cache_in(off.folder).put(DIGEST, CONTENT)
     assert off.get(DIGEST) is None
 
 
@@ -81,14 +87,13 @@ def test_a_full_cache_keeps_what_it_has(cache: ContentCache) -> None:
         cache.put(sha256_of_bytes(content), content)
     kept = [cache.get(sha256_of_bytes(content)) for content in contents]
     assert kept == [*contents[:3], None, None]
-    other = ContentCache(cache.folder, 10_000)
+    other = cache_in(cache.folder)
     other.put(sha256_of_bytes(contents[3]), contents[3])
     assert other.get(sha256_of_bytes(contents[3])) is None  # counts what others have put
 
 
-def test_the_last_tenth_of_the_disk_stays_free(cache: ContentCache, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(content_cache.shutil, "disk_usage", lambda _: usage(10_000, 8_500, 1_500))
+def test_the_last_gigabytes_of_the_disk_stay_free(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path / "images", 10_000, free=lambda _: BYTES_LEFT_FREE + 500)
     big, small = b"x" * 600, b"y" * 400
     for content in (big, small):
         cache.put(sha256_of_bytes(content), content)
@@ -109,7 +114,7 @@ def test_what_nothing_has_used_for_long_goes(cache: ContentCache) -> None:
     unfinished.write_bytes(b"half")
     age(*(path for path in cache.folder.rglob("*") if path.is_file() and path.name != DIGEST))
     cache.get(sha256_of_bytes(used))  # which says that it is used
-    next_process = ContentCache(cache.folder, 10_000)
+    next_process = cache_in(cache.folder)
     next_process.put(sha256_of_bytes(b"new"), b"new")
     assert files_in(cache.folder) == sorted(map(sha256_of_bytes, (used, CONTENT, b"new")))
 
@@ -171,7 +176,7 @@ def test_a_copy_of_another_user_is_read(cache: ContentCache, monkeypatch: pytest
 
 
 def test_processes_together_keep_to_the_limit(tmp_path: Path) -> None:
-    caches = [ContentCache(tmp_path / "images", 10_000) for _ in range(4)]
+    caches = [cache_in(tmp_path / "images") for _ in range(4)]
     for number in range(100):
         for place, cache in enumerate(caches):
             content = f"{place}-{number}".encode() * 100
@@ -184,7 +189,7 @@ def test_a_disk_that_refuses_is_told_once_and_no_failure(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "images").write_text("a file in the folder's place")
-    cache = ContentCache(tmp_path / "images", 10_000)
+    cache = cache_in(tmp_path / "images")
     for _ in range(3):
         cache.put(DIGEST, CONTENT)
         assert cache.get(DIGEST) is None
