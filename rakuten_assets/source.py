@@ -28,7 +28,8 @@ def open_catalog(settings: Settings, log: Callable[[str], None] | None = None) -
         CatalogError: if files are missing, or the synthetic catalogue cannot be written.
     """
     if settings.data_dir is not None:
-        keep_images(round(settings.image_cache_gb * GIGABYTE))
+        if not is_local(settings.data_dir):
+            keep_images(round(settings.image_cache_gb * GIGABYTE))
         return find_catalog(settings.data_dir)
     # Only here: the drawing code is of no use with real data.
     from rakuten_assets.synthetic import generate_catalog

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -164,13 +165,18 @@ def keep_images(most_bytes: int) -> None:
     folder = default_folder()
     if folder is None:
         if most_bytes:
-            _LOG.warning(
-                "no images are kept on this machine: this user has no home folder; name a folder with XDG_CACHE_HOME, "
-                "or switch it off with RAKUTEN_IMAGE_CACHE_GB=0"
-            )
+            _tell_homeless()
         folder, most_bytes = Path(), 0
     if (_cache.folder, _cache.most_bytes) != (folder, most_bytes):
         _cache = ContentCache(folder, most_bytes)
+
+
+@functools.cache
+def _tell_homeless() -> None:
+    _LOG.warning(
+        "no images are kept on this machine: this user has no home folder; name a folder with XDG_CACHE_HOME, or "
+        "switch it off with RAKUTEN_IMAGE_CACHE_GB=0"
+    )
 
 
 def bytes_kept() -> int:
@@ -209,8 +215,11 @@ def read_scanned(file: Path | UPath, sha256: str, most: int | None = None) -> by
 def _read(file: Path) -> tuple[bytes, float]:
     """A regular file's content, and when it was last changed."""
     descriptor = os.open(file, _READ_COPY)
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{file} is not a regular file")
-        return opened.read(), status.st_mtime
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(), status.st_mtime
+    finally:
+        os.close(descriptor)
