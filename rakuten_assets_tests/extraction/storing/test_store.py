@@ -1,4 +1,5 @@
 import errno
+import io
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from upath import UPath
 
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.storing import store as store_module
+from rakuten_assets.extraction.storing.segments import read_index
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.storage.leftovers import hold, temporary_name
 from rakuten_assets.storage.reading import read_bytes
@@ -164,9 +166,9 @@ def test_damage_that_appears_between_opening_and_reading(
 
 
 @pytest.mark.parametrize("folder", ["memory"], indirect=True)
-@pytest.mark.parametrize("at", [150, -1])
+@pytest.mark.parametrize("part", ["header", "row"])
 def test_what_is_damaged_on_its_way_is_fetched_again(
-    open_store: OpenStore, messages: list[str], folder: UPath, at: int, monkeypatch: pytest.MonkeyPatch
+    open_store: OpenStore, messages: list[str], folder: UPath, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(open_store(), range(10))
     fetched: list[bytes] = []
@@ -174,7 +176,8 @@ def test_what_is_damaged_on_its_way_is_fetched_again(
     def once_damaged(path: UPath) -> bytes:
         content = bytearray(read_bytes(path))
         if not fetched:
-            content[at] ^= 1
+            row = read_index(io.BytesIO(content), path.name, DIGEST, DIM).features_at
+            content[row if part == "row" else row // 2] ^= 1
         fetched.append(bytes(content))
         return fetched[-1]
 
