@@ -1,13 +1,20 @@
 """What every test may rely on."""
 
+from __future__ import annotations
+
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from rakuten_assets.settings import variable_names
+
+if TYPE_CHECKING:  # It is heavy, and few files need it.
+    from rakuten_assets_tests.bucket import BucketServer
 
 # No test judges by the clock: on a busy machine an example may take any time.
 settings.register_profile("unhurried", deadline=None)
@@ -27,6 +34,15 @@ def pytest_configure() -> None:
 def no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Images of buckets are kept in a folder of this session."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[BucketServer]:
+    """An S3 server with an empty bucket, for the tests of one file."""
+    from rakuten_assets_tests.bucket import bucket_server
+
+    with bucket_server() as running:
+        yield running
 
 
 # Minutes each, in one process: begun last, one of them would run on alone.

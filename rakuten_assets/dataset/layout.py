@@ -227,14 +227,14 @@ def _image_folder(root: UPath, name: str) -> UPath | None:
     """
     usual = [root / nesting / name for nesting in IMAGE_NESTINGS]
     for place in usual:
-        if _is_filled(place):
+        if holds_files(place):
             return place
     others = [root / place.format(name=name) for place in _OTHER_PLACES]
     if is_local(root):
         others += [UPath(place) for place in named_folders(Path(root), name)]
     filled: dict[str, UPath] = {}
     for place in others:
-        if _is_filled(place):
+        if holds_files(place):
             filled.setdefault(str(Path(place).resolve() if is_local(place) else place), place)
     if len(filled) > 1:
         raise CatalogError(
@@ -242,10 +242,6 @@ def _image_folder(root: UPath, name: str) -> UPath | None:
             f"{', '.join(str(place) for place in filled.values())}; keep one, or move it to {usual[0]}"
         )
     return next(iter(filled.values()), None) or next(filter(is_folder, usual), None)
-
-
-def _is_filled(folder: UPath) -> bool:
-    return (not is_local(folder) or folder.is_dir()) and holds_files(folder)
 
 
 def _why_not_there(folder: UPath, name: str) -> str:

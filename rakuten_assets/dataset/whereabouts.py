@@ -80,9 +80,11 @@ def other_names(folder: Path, image_file_name: Callable[[int, int], str]) -> dic
 
 
 def holds_files(folder: Path | UPath) -> bool:
-    """Whether a folder directly holds a file, hidden ones (`.DS_Store`) apart. A bucket's need not be there."""
+    """Whether there is such a folder and it directly holds a file, hidden ones (`.DS_Store`) apart."""
     if not is_local(folder):
         return bool(some_files(folder))
+    if not folder.is_dir():
+        return False
     with os.scandir(Path(folder)) as entries:
         return any(not entry.name.startswith(".") and not entry.is_dir() for entry in entries)
 

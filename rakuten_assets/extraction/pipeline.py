@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -38,6 +37,7 @@ from rakuten_assets.extraction.storing.speed import ROWS_OF_A_MEASUREMENT, Speed
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.extraction.workers import work_in_order
 from rakuten_assets.images.resampling import KERNELS
+from rakuten_assets.runtime.console import to_standard_error
 from rakuten_assets.runtime.machine import cpu_features, cpu_model, limit_memory_arenas
 from rakuten_assets.runtime.progress import Progress
 from rakuten_assets.settings import Settings
@@ -82,7 +82,7 @@ class Extractor:
         self._weights = weights
         self._choice = choice
         self._progress_log = log
-        self._log = log or _to_standard_error
+        self._log = log or to_standard_error
         self._engine: Engine | None = None
         self._computed, self._computing = 0, 0.0
         self._cache = UPath(settings.storage) / "cache"
@@ -114,7 +114,7 @@ class Extractor:
             CatalogError: a model must be quantised, and there is no catalogue to calibrate it on.
         """
         choice = choose_engine(settings)
-        told = log or _to_standard_error
+        told = log or to_standard_error
         limit_memory_arenas()  # before any engine starts threads
         with shared_torch_process():
             spec, weights = prepare(settings, backbone, told)
@@ -363,7 +363,3 @@ def _check_arguments(
         raise ValueError(f"{len(files)} files come with {len(sha256)} sha256")
     if out.shape != (len(files), dim) or out.dtype != np.float32:
         raise ValueError(f"out is {out.dtype} {out.shape}, not float32 {(len(files), dim)}")
-
-
-def _to_standard_error(message: str) -> None:
-    sys.stderr.write(message + "\n")

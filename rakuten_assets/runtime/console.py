@@ -21,6 +21,11 @@ REFUSED, INTERRUPTED = 2, 130
 """Exit statuses of a command that did not do what it was asked to."""
 
 
+def to_standard_error(message: str) -> None:
+    """Where a library's messages go that nobody else takes."""
+    sys.stderr.write(message + "\n")
+
+
 def refusals_told(run: Callable[[], int], place: object, undone: str) -> int:
     """The exit status of `run`; where it is refused or interrupted, that status, and a sentence on standard error.
 

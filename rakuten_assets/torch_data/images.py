@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +27,7 @@ from rakuten_assets.extraction.preparation import complete_spec
 from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.integrity.reading.record import ImageRecord, read_image_file
+from rakuten_assets.runtime.console import to_standard_error
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.content_cache import bytes_kept, keep_images
 from rakuten_assets.storage.files import is_local, sha256_of_bytes
@@ -118,7 +118,7 @@ class RakutenImageDataset(Dataset[tuple[Any, ...]]):
         settings = settings or Settings.load()
         table, labels = stored_images(settings, split)
         if options.get("options") is None:
-            preprocessing = complete_spec(settings, extractor, _to_standard_error).preprocessing
+            preprocessing = complete_spec(settings, extractor, to_standard_error).preprocessing
             followed: dict[str, Any] = {"normalisation": preprocessing.settled, "limits": settings.limits}
             if not {"side", "preprocessing"} & options.keys():
                 followed |= {"side": preprocessing.side, "preprocessing": preprocessing}
@@ -304,10 +304,6 @@ def _torch_keyed(key: Sequence[int]) -> Iterator[None]:
         yield
     finally:
         generator.set_state(state)
-
-
-def _to_standard_error(message: str) -> None:
-    sys.stderr.write(message + "\n")
 
 
 def _checked_labels(labels: ArrayLike, count: int) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,15 +34,9 @@ from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import ArrayRecord
 from rakuten_assets.storage.reading import at_address
 from rakuten_assets.storage.tables import write_table
-from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
+from rakuten_assets_tests.bucket import BUCKET, BucketServer
 
 DIGEST = "d" * 64
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BucketServer]:
-    with bucket_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Where the challenge's files lie in a bucket: found by few requests, however many images there are."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 from upath import UPath
@@ -9,15 +8,9 @@ from upath import UPath
 from rakuten_assets.dataset.layout import TABLES, find_catalog
 from rakuten_assets.errors import CatalogError, UnreachableError
 from rakuten_assets.storage.reading import at_address, bucket_files, is_folder, some_files
-from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
+from rakuten_assets_tests.bucket import BUCKET, BucketServer
 
 FOLDERS = ("images/image_train", "images/image_test")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BucketServer]:
-    with bucket_server() as running:
-        yield running
 
 
 @pytest.fixture

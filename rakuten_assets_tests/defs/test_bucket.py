@@ -1,7 +1,6 @@
 """The whole graph with its data and its storage on a bucket."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -11,19 +10,13 @@ import rakuten_assets
 from rakuten_assets.source import image_version
 from rakuten_assets.storage.files import write_bytes
 from rakuten_assets.storage.reading import at_address, read_bytes
-from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
+from rakuten_assets_tests.bucket import BUCKET, BucketServer
 from rakuten_assets_tests.defs.conftest import SHARDS, TEST_ROWS, TRAIN_ROWS, Project, failure_of, stand_ins
 
 # Of the whole graph over 3 shards, apart from images: 691 when this was written, 512 the second time.
 MOST_REQUESTS = 740
 # One a class, and a few whose file is odd.
 MOST_SHOWN_BEFORE_THE_SCAN = 36
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BucketServer]:
-    with bucket_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from prometheus_client import generate_latest
 
 from rakuten_assets.metrics import stored
@@ -14,18 +13,12 @@ from rakuten_assets.metrics.names import Part, Values
 from rakuten_assets.metrics.parts import CachedPart
 from rakuten_assets.storage.files import write_bytes
 from rakuten_assets.storage.reading import at_address
-from rakuten_assets_tests.bucket import BUCKET, BucketServer, bucket_server
+from rakuten_assets_tests.bucket import BUCKET, BucketServer
 from rakuten_assets_tests.metrics.scrape import parsed
 from rakuten_assets_tests.readiness.conftest import EXTRACTOR, ReadyStorage
 
 # Of a storage in two shards with one extractor: 13 when this was written.
 MOST_REQUESTS = 15
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BucketServer]:
-    with bucket_server() as running:
-        yield running
 
 
 def test_requests_are_made_once_in_a_while_and_see_what_others_wrote(

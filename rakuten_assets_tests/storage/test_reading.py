@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,7 @@ from rakuten_assets.storage.reading import (
     read_bytes,
     read_together,
 )
-from rakuten_assets_tests.bucket import BUCKET, BucketServer, Request, bucket_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[BucketServer]:
-    with bucket_server() as running:
-        yield running
+from rakuten_assets_tests.bucket import BUCKET, BucketServer, Request
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from rakuten_assets.backbones import Backbone
 from rakuten_assets.benchmarks.measuring.inference import sustained_rate
 from rakuten_assets.extraction.engines import choose_engine, open_engine
 from rakuten_assets.extraction.preparation import prepare
+from rakuten_assets.runtime.console import to_standard_error
 from rakuten_assets.settings import Settings
 
 _SINGLE_IMAGES = 5
@@ -56,8 +57,8 @@ def _convert(settings: Settings) -> dict[str, Any]:
 
     cache = settings.storage / "cache"
     started = time.perf_counter()
-    spec, weights = prepare(settings, "", _log)
-    with open_engine(choose_engine(settings), spec, weights, cache, _log):
+    spec, weights = prepare(settings, "", to_standard_error)
+    with open_engine(choose_engine(settings), spec, weights, cache, to_standard_error):
         seconds = time.perf_counter() - started
     with weights_on_disk(weights, cache / "weights", spec.backbone) as source:
         model = build_backbone(spec.backbone, source)
@@ -87,11 +88,13 @@ def _published_top1(backbone: Backbone) -> float | None:
 
 def _costs(settings: Settings, images: int, seconds: float) -> dict[str, Any]:
     """Seconds of an opening, the engine's rate on prepared images, and milliseconds of one image alone."""
-    spec, weights = prepare(settings, "", _log)
+    spec, weights = prepare(settings, "", to_standard_error)
     side = spec.preprocessing.side
     inputs = np.random.default_rng(0).integers(0, 256, (images, side, side, 3), np.uint8)
     started = time.perf_counter()
-    with open_engine(choose_engine(settings), spec, weights, settings.storage / "cache", _log) as engine:
+    with open_engine(
+        choose_engine(settings), spec, weights, settings.storage / "cache", to_standard_error
+    ) as engine:
         load = time.perf_counter() - started
         rate = sustained_rate(engine, inputs, seconds)
         single = []
@@ -100,10 +103,6 @@ def _costs(settings: Settings, images: int, seconds: float) -> dict[str, Any]:
             engine.infer(image[None])
             single.append(time.perf_counter() - started)
     return {"load_seconds": load, "images_per_second": rate, "single_ms": 1e3 * float(np.median(single))}
-
-
-def _log(message: str) -> None:
-    sys.stderr.write(f"{message}\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from rakuten_assets.extraction.preprocessing import preprocess
 from rakuten_assets.extraction.storing.store import RowStore
 from rakuten_assets.images.decoding import decode_rgb
 from rakuten_assets.images.resampling import KERNELS
+from rakuten_assets.runtime.console import to_standard_error
 from rakuten_assets.settings import Settings
 
 Input = TypeVar("Input")
@@ -52,7 +53,7 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     `matmul_peak_gflops` the machine's best at matrix products, measured right before and after it.
     """
     limits = settings.limits
-    spec, weights = prepare(settings, "", _log)
+    spec, weights = prepare(settings, "", to_standard_error)
     KERNELS.compiled()
     KERNELS.expect(len(files) * 100)
     costs: dict[str, float] = {}
@@ -71,12 +72,12 @@ def stage_costs(settings: Settings, files: Sequence[Path]) -> dict[str, float]:
     del pixels
     choice = choose_engine(settings)
     before = matmul_peak(settings.precision)
-    with open_engine(choice, spec, weights, settings.storage / "cache", _log) as engine:
+    with open_engine(choice, spec, weights, settings.storage / "cache", to_standard_error) as engine:
         features, costs["infer_per_second"] = inference_rate(engine, np.stack(inputs))
     costs["matmul_peak_gflops"] = max(before, matmul_peak(settings.precision))
     keys = [hashlib.sha256(content).digest() for content in contents]
     with tempfile.TemporaryDirectory() as folder:
-        store = RowStore(UPath(folder), "0" * 64, features.shape[1], _log)
+        store = RowStore(UPath(folder), "0" * 64, features.shape[1], to_standard_error)
         started = time.perf_counter()
         store.append(keys, features)
         costs["write"] = (time.perf_counter() - started) / len(files) * 1e3
@@ -91,10 +92,6 @@ def _each(function: Callable[[Input], Output], items: Sequence[Input]) -> tuple[
         results = [function(item) for item in items]
         best = min(best, time.perf_counter() - started)
     return results, best / len(items) * 1e3
-
-
-def _log(message: str) -> None:
-    sys.stderr.write(message + "\n")
 
 
 if __name__ == "__main__":

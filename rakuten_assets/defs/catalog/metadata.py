@@ -12,8 +12,7 @@ from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.defs.presentation import gallery, picture, plotted, table
 from rakuten_assets.images.thumbnails import unchanged_bytes
 from rakuten_assets.plots import contact_sheet_jpeg
-from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import read_together
+from rakuten_assets.storage.reading import on_bucket, read_together
 from rakuten_assets.units import human_bytes, human_duration
 from rakuten_assets.verdicts import Verdict
 
@@ -131,7 +130,7 @@ def contact_sheet(rows: pd.DataFrame, folder: CatalogFolder, texts: list[str]) -
     # Without a digest: what was missing when it was scanned, and tables that name none.
     digests = rows["sha256"] if "sha256" in rows else [""] * len(files)
     known = [(file, digest or None) for file, digest in zip(files, digests, strict=False)]
-    contents = read_together(lambda one: unchanged_bytes(*one), known, far=not is_local(folder.root))
+    contents = read_together(lambda one: unchanged_bytes(*one), known, on_bucket(files))
     # None: it is missing or not what was scanned, and shown as a hatched tile.
     tiles = [(content(), text) for (_, content), text in zip(contents, texts, strict=False)]
     return picture(contact_sheet_jpeg(tiles), "contact sheet")

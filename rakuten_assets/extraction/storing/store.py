@@ -185,18 +185,14 @@ class RowStore:
             return self._fetched_index(name)  # It may have been damaged on its way here.
 
     def _fetched_index(self, name: str) -> SegmentIndex:
-        path, size = self.folder / name, self._sizes[name]
-        if is_local(path) or size > _BYTES_OF_ONE_REQUEST:
-            with self._open(name) as file:
-                return read_index(file, name, self._digest, self._dim)
-        content = read_bytes(path)
-        index = read_index(io.BytesIO(content), name, self._digest, self._dim)
-        if len(self._kept) < _MOST_KEPT:
-            self._kept[name] = content
+        with self._open(name) as file:
+            index = read_index(file, name, self._digest, self._dim)
+            if isinstance(file, io.BytesIO) and len(self._kept) < _MOST_KEPT:  # all of it was fetched
+                self._kept[name] = file.getvalue()
         return index
 
     def _open(self, name: str) -> IO[bytes]:
-        """A segment to read rows of. What was kept of it is given once: whoever looks again sees what is stored."""
+        """A segment to read in. What was kept of it is given once: whoever looks again sees what is stored."""
         path = self.folder / name
         if is_local(path):
             return path.open("rb")
