@@ -323,7 +323,8 @@ def test_from_storage_prepares_pictures_as_the_extractor_does(catalogue: Path, t
 
     def prepared(name: str) -> torch.Tensor:
         preprocessing = extractor_spec(settings, name).preprocessing
-        return torch.from_numpy(normalise(preprocess(pixels, preprocessing), preprocessing.settled))
+        resized = np.ascontiguousarray(preprocess(pixels, preprocessing))
+        return torch.from_numpy(normalise(resized, preprocessing.settled))
 
     def sample(**options: Any) -> torch.Tensor:
         return RakutenImageDataset.from_storage(settings, **options)[3][0]
