@@ -24,6 +24,7 @@ from rakuten_assets.benchmarks.near_duplicates import drawn_images
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.integrity.duplicates.candidates import Candidates
 from rakuten_assets.integrity.duplicates.near_duplicates import KERNELS
+from rakuten_assets.integrity.reading.listed import SHARE_WORTH_A_LISTING
 from rakuten_assets.integrity.reading.scan import MOST_ROWS_AT_RISK
 from rakuten_assets.runtime.compilation import CompiledKernels
 from rakuten_assets.settings import Settings
@@ -149,18 +150,19 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
     listed = Requests(get=_SPLITS * shards, listing=listings(n))
     rest = listed + _features(plan) + _merge(plan)
     extracted = Requests(get=images_fetched_again(plan))
-    first = store.requests + others + scan_requests(n, shards, first_run=True) + extracted + rest
+    first = store.requests + others + scan_requests(n, shards, True, plan.workers) + extracted + rest
     store.requests = Requests()
     for split in range(_SPLITS):
         for _ in range(plan.workers):
             store.open()
         for call, _count in calls[split]:
             store.reread(call)
-    again = store.requests + scan_requests(n, shards, first_run=False) + rest
+    again = store.requests + scan_requests(n, shards, False, plan.workers) + rest
     vectors = n * plan.dim * 4
     of_a_row = _memory_of_a_row(rows)
     stored_tables = n * (rows.manifest_file + rows.scan_file + 2 * rows.sidecar_file)
-    objects = n + files_of_shards(shards) + len(store) + _SPLITS * (FILES_OF_FEATURES + 1) + 1
+    # A shard's listing is recorded too.
+    objects = n + files_of_shards(shards) + shards + len(store) + _SPLITS * (FILES_OF_FEATURES + 1) + 1
     memory = {
         "memory: a shard's features": n * of_a_row["a shard's features"] + math.ceil(n / shards) * rows.scan,
         **{
@@ -254,11 +256,21 @@ def _calls(images: int, shards: int) -> list[list[tuple[int, int]]]:
     ]
 
 
-def scan_requests(images: int, shards: int, first_run: bool) -> Requests:
-    """Each image is read once, also by a run that finds nothing new; the first time, rows go through the journal."""
+def scan_requests(images: int, shards: int, first_run: bool, runs: int = 1) -> Requests:
+    """Each image is read once; by a run that finds nothing new only where its run is too small a part for a listing.
+    The first time, rows go through the journal.
+
+    Args:
+        runs: in which all shards are scanned, equal parts.
+    """
     pieces = shards * (images // shards // (MOST_ROWS_AT_RISK // 2)) if first_run else 0
     # A removed piece is asked for first. Of an earlier scan: whether it is there, and its content.
-    return Requests(get=images + pieces + shards, put=pieces + shards, listing=2 * shards + 2, delete=pieces)
+    done = Requests(get=pieces + shards, put=pieces + shards, listing=2 * shards + 2, delete=pieces)
+    if 1 / runs < SHARE_WORTH_A_LISTING:
+        return done + Requests(get=images)
+    # What the listing says of a shard's images is recorded once, and compared from then on.
+    records = Requests(get=shards, put=shards if first_run else 0, listing=runs * listings(images))
+    return done + records + Requests(get=images if first_run else 0)
 
 
 def images_fetched_again(plan: Plan) -> int:

@@ -17,6 +17,8 @@ from rakuten_assets_tests.defs.conftest import SHARDS, TEST_ROWS, TRAIN_ROWS, Pr
 MOST_REQUESTS = 740
 # One a class, and a few whose file is odd.
 MOST_SHOWN_BEFORE_THE_SCAN = 36
+# What is missing, empty or no JPEG, by the scan and for contact sheets: 37 when this was written.
+MOST_READ_AGAIN = 45
 
 
 @pytest.fixture
@@ -60,8 +62,10 @@ def test_a_bucket_gives_the_bytes_of_a_folder(
 
     server.forget()
     assert on_bucket.run_all().success
+    # The listing says that nothing was replaced: only that is read again of which it does not say enough.
     images = [one for one in server.of("GET") if one.path.endswith(".jpg")]
-    assert len(images) < TRAIN_ROWS + TEST_ROWS + MOST_SHOWN_BEFORE_THE_SCAN
+    print(f"again: {len(images)} for images")
+    assert len(images) < MOST_READ_AGAIN
     again = [one for one in server.requests if not one.path.endswith(".jpg")]
     print(f"again: {len(again)}")
     assert len(again) < MOST_REQUESTS

@@ -81,7 +81,8 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
         """One row an image: does it decode whole (strictly), and if not, why; size, mode, hashes, statistics, borders.
 
         A bad image is a row with a reason code, never an error and never a silent zero. A file whose bytes were
-        scanned before is not decoded again. To repair: replace the file, then materialise its shard.
+        scanned before is not decoded again, and a bucket's object that is still the same version is not read again. To
+        repair: replace the file, then materialise its shard.
         """
         # Its kernels are compiled: not at start-up.
         from rakuten_assets.integrity.reading.shards import scan_shards
@@ -95,6 +96,7 @@ def build_image_scan(shards: ShardPartitions) -> dg.AssetsDefinition:
             settings.threads or usable_cores(),
             earlier=lambda key: parquet.find("image_scan", key),
             journal=storage.cache / "scan",
+            listings=storage.cache / "listings",
             log=context.log.info,
         )
         stored, verdicts, versions = {}, {}, {}

@@ -1,6 +1,7 @@
 """The scan: one row a file, everything on one strict decode, on all cores.
 
-- read the file, hash it, reuse the row of the same bytes where there is one: an earlier scan's, or a twin's;
+- read the file, hash it, reuse the row of the same bytes where there is one: an earlier scan's, or a twin's; of a
+  bucket's object that its listing says is the one that was read before, the hash is known;
 - read the header, refuse by the limits;
 - decode strictly into the worker's own buffer, measure, hash the pixels;
 - rows come back in the order of the files, the same to the bit for any number of workers.
@@ -16,7 +17,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -92,6 +92,7 @@ def scan_files(
     known: Sequence[pd.DataFrame] = (),
     progress: Progress | None = None,
     journal: ScanJournal | None = None,
+    unchanged: Sequence[str] = (),
 ) -> Scan:
     """Scan image files.
 
@@ -103,15 +104,17 @@ def scan_files(
             ignored. With a column `file`, the file's name, that holds for what depends on the name, too.
         progress: told of every finished file, from the calling thread.
         journal: gets finished rows, so that never more than `MOST_ROWS_AT_RISK` are in memory alone.
+        unchanged: for each file the sha256 of its content, where that is known without reading it, else "": its row
+            is taken from `known` unread. Empty: every file is read.
     """
     workers = max(1, min(workers, len(files)))
-    scan = _Scan(files, limits, known, workers)
+    scan = _Scan(files, limits, known, workers, unchanged)
     KERNELS.expect(len(files) - len(scan.known))
     KERNELS.prepare()
     limit_memory_arenas()
     unsaved = _Unsaved(scan, journal)
     with (
-        ReadAhead(files, partial(read_image_file, limits=limits), on_bucket(files)) as contents,
+        ReadAhead(range(len(files)), scan.content, on_bucket(files)) as contents,
         ThreadPoolExecutor(workers, thread_name_prefix="image-scan") as pool,
     ):
         try:
@@ -130,10 +133,16 @@ class _Scan:
     """What the workers of one scan share."""
 
     def __init__(
-        self, files: Sequence[Path | UPath], limits: DecodeLimits, known: Sequence[pd.DataFrame], workers: int
+        self,
+        files: Sequence[Path | UPath],
+        limits: DecodeLimits,
+        known: Sequence[pd.DataFrame],
+        workers: int,
+        unchanged: Sequence[str],
     ) -> None:
         self.known = _KnownRows(known)
         self.files = files
+        self._unchanged = unchanged
         self.records: list[ImageRecord | int | None] = [None] * len(files)  # int: a row of `known`
         self.batch = max(1, min(_BATCH, MOST_ROWS_AT_RISK // 2 // workers))
         # A worker takes one before each batch; a batch gives it back once its rows need not be measured again.
@@ -146,7 +155,15 @@ class _Scan:
         self._reports: queue.SimpleQueue[range | BaseException] = queue.SimpleQueue()
         self._counting = threading.Lock()
 
-    def work(self, contents: ReadAhead[Path | UPath, bytes | ImageRecord]) -> None:
+    def content(self, position: int) -> bytes | ImageRecord | int:
+        """A file's bytes; the record that says why there are none; the place of its row in `known`, which is enough."""
+        path = self.files[position]
+        sha256 = self._unchanged[position] if self._unchanged else ""
+        if sha256 and (row := self.known.find_unread(sha256, path.suffix, self._limits)) is not None:
+            return row
+        return read_image_file(path, self._limits)
+
+    def work(self, contents: ReadAhead[int, bytes | ImageRecord | int]) -> None:
         """Take batches of files until there are none; report each, and report an error instead of raising."""
         workspace = Workspace()
         measured = 0
@@ -198,10 +215,10 @@ class _Scan:
         return pd.concat(parts).sort_index().reset_index(drop=True)
 
     def _record(
-        self, content: bytes | ImageRecord, path: Path | UPath, workspace: Workspace
+        self, content: bytes | ImageRecord | int, path: Path | UPath, workspace: Workspace
     ) -> tuple[ImageRecord | int, bool]:
         """The record of a file's content, and whether the image was measured for it."""
-        if isinstance(content, ImageRecord):
+        if not isinstance(content, bytes):
             return content, False
         sha256, suffix = sha256_of_bytes(content), path.suffix
         note_content(path, sha256, content)
@@ -263,6 +280,7 @@ class _KnownRows:
         ]
         keys = zip(self._frame["sha256"].tolist(), suffixes, strict=True)
         self._place = {key: place for place, key in enumerate(keys)}
+        self._bytes = self._frame["bytes"].tolist()
         self._pixels = (self._frame["width"] * self._frame["height"]).tolist()
         self._format = self._frame["format"].tolist()
 
@@ -271,11 +289,22 @@ class _KnownRows:
 
     def find(self, content: bytes, sha256: str, suffix: str, limits: DecodeLimits) -> int | None:
         """The row that holds for a file of these bytes and this suffix under these limits; None where there is none."""
+        row = self._row(sha256, suffix)
+        if row is None or _is_beyond(limits, content, self._pixels[row], self._format[row]):
+            return None
+        return row
+
+    def find_unread(self, sha256: str, suffix: str, limits: DecodeLimits) -> int | None:
+        """The same for a file whose bytes are not at hand; None also where the limits cannot be held to without."""
+        row = self._row(sha256, suffix)
+        if row is None or self._bytes[row] > limits.max_file_bytes:
+            return None
+        return None if _is_beyond(limits, None, self._pixels[row], self._format[row]) else row
+
+    def _row(self, sha256: str, suffix: str) -> int | None:
         row = self._place.get((sha256, None))
         if row is None or not _is_format_of(self._format[row], suffix):
             row = self._place.get((sha256, suffix))
-        if row is None or _is_beyond(limits, content, self._pixels[row], self._format[row]):
-            return None
         return row
 
     def rows(self, places: Sequence[int]) -> pd.DataFrame:
@@ -291,10 +320,13 @@ def _is_format_of(format_name: str, suffix: str) -> bool:
     return not format_name or format_name == (expected_format(suffix) or format_name)
 
 
-def _is_beyond(limits: DecodeLimits, content: bytes, pixels: int, format_name: str) -> bool:
-    """Whether an image that was scanned under other limits is refused under these, as far as its header says."""
+def _is_beyond(limits: DecodeLimits, content: bytes | None, pixels: int, format_name: str) -> bool:
+    """Whether an image that was scanned under other limits is refused under these, as far as its header says; without
+    its content, whether it may be."""
     if format_name == "JPEG" and pixels * _MOST_BYTES_OF_A_JPEGS_PIXEL <= limits.max_memory:
         return pixels > limits.max_pixels
+    if content is None:
+        return True
     try:
         check_header(content, read_header(content), limits)
     except UndecodableImageError as error:

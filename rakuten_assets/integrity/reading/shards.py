@@ -14,8 +14,10 @@ from rakuten_assets.dataset.layout import CatalogFolder
 from rakuten_assets.dataset.manifest import shard_rows
 from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading.journal import ScanJournal, sweep
+from rakuten_assets.integrity.reading.listed import listed_images
 from rakuten_assets.integrity.reading.scan import scan_files
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS
+from rakuten_assets.runtime.console import to_standard_error
 from rakuten_assets.runtime.progress import Progress
 
 
@@ -48,6 +50,7 @@ def scan_shards(
     earlier: Callable[[str], pd.DataFrame | None] = lambda _: None,
     journal: Path | UPath | None = None,
     log: Callable[[str], None] | None = None,
+    listings: Path | UPath | None = None,
 ) -> Iterator[ScannedShard]:
     """Scan shards one after another; the caller stores each before it asks for the next one.
 
@@ -60,11 +63,17 @@ def scan_shards(
         earlier: what an earlier scan found in a shard, None for nothing: the same bytes are not decoded again.
         journal: folder for finished rows of a shard that is not stored yet. After a kill, at most 512 images are
             decoded a second time. None: none are kept.
+        listings: folder for what a bucket's listing said of each image when it was scanned: one of which it still
+            says so is not read again. None: all are read.
         log: where progress and messages go; default: progress to standard error.
     """
     wanted = {key: shard_rows(manifest, key) for key in keys}
     if journal is not None:
         sweep(journal, set(manifest["shard"]))
+    listed = None
+    if listings is not None:
+        share = sum(map(len, wanted.values())) / max(1, len(manifest))
+        listed = listed_images(listings, folder, share, log or to_standard_error)
     with Progress("scan", sum(map(len, wanted.values())), log=log) as progress:
         for key, rows in wanted.items():
             started = time.perf_counter()
@@ -73,8 +82,12 @@ def scan_shards(
             known = [pieces.read()] if pieces is not None else []
             if (found := earlier(key)) is not None:
                 known.append(found)
-            scan = scan_files(folder.image_paths(rows["file"]), limits, workers, known, progress, pieces)
+            files = rows["file"].tolist()
+            unchanged = listed.unchanged(key, files) if listed is not None else ()
+            scan = scan_files(folder.image_paths(files), limits, workers, known, progress, pieces, unchanged)
             table = pd.concat([rows, scan.frame[SCAN_COLUMNS]], axis=1)
             yield ScannedShard(key, rows, table, scan.measured, time.perf_counter() - started)
             if pieces is not None:
                 pieces.clear()
+            if listed is not None:
+                listed.keep(key, files, scan.frame["sha256"].tolist())

@@ -1,0 +1,110 @@
+"""Which images of a bucket need not be read again: those whose listing says what it said at their last reading.
+
+- a listing tells each object's ETag, size and time for one request in a thousand objects. Whoever writes an object
+  changes one of them; what the ETag is a digest of does not matter here
+- it is taken before the images are read: what is replaced in between is read then or the next time, never missed
+- a shard's record is written once its scan is stored. A record that is missing or damaged: all its images are read
+
+Files of a folder are read each time: their times can be set by anybody, and reading them costs no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from upath import UPath
+
+from rakuten_assets.dataset.layout import IMAGE_FOLDERS, SPLITS, CatalogFolder
+from rakuten_assets.errors import StoreError, WriteError
+from rakuten_assets.storage.files import is_local
+from rakuten_assets.storage.reading import bucket_files
+from rakuten_assets.storage.tables import read_table, write_table
+
+_COLUMNS = ["file", "version", "sha256"]
+SHARE_WORTH_A_LISTING = 0.05
+"""Of a catalogue's images. A listing is one request after the other, images are read many at a time: few are read
+sooner."""
+
+
+class ListedImages:
+    """What a bucket's listing says of its images now, beside what it said when they were last scanned.
+
+    Args:
+        folder: the records', one a shard.
+        versions: of each image now, by its `file` in the manifest.
+        log: told of damaged records.
+    """
+
+    def __init__(self, folder: Path | UPath, versions: dict[str, str], log: Callable[[str], None]) -> None:
+        self._folder, self._versions, self._log = folder, versions, log
+        self._recorded: dict[str, dict[tuple[str, str], str]] = {}
+
+    def unchanged(self, shard: str, files: Sequence[str]) -> list[str]:
+        """For each file the sha256 of its content, "" where it has to be read."""
+        path, seen = self._path(shard), {}
+        try:
+            record = read_table(path)
+            for file, version, sha256 in record[_COLUMNS].itertuples(index=False):
+                seen[str(file), str(version)] = str(sha256)
+        except FileNotFoundError:
+            pass
+        except (StoreError, KeyError) as error:
+            self._log(f"{path} cannot be used ({error}): the images of shard {shard} are read again")
+        self._recorded[shard] = seen
+        return [seen.get((file, self._versions.get(file, "")), "") for file in files]
+
+    def keep(self, shard: str, files: Sequence[str], sha256: Sequence[str]) -> None:
+        """Record what the scan of these files has found, once it is stored."""
+        found = {
+            (file, version): digest
+            for file, digest in zip(files, sha256, strict=True)
+            if digest and (version := self._versions.get(file, ""))
+        }
+        if found == self._recorded.get(shard):
+            return
+        rows = [(file, version, digest) for (file, version), digest in found.items()]
+        try:
+            write_table(self._path(shard), pd.DataFrame(rows, columns=_COLUMNS, dtype="str"))
+        except WriteError as error:
+            self._log(f"{error}; the next scan of shard {shard} reads its images again")
+
+    def _path(self, shard: str) -> Path | UPath:
+        return self._folder / f"{shard}.parquet"
+
+
+def listed_images(
+    records: Path | UPath, folder: CatalogFolder, share: float, log: Callable[[str], None]
+) -> ListedImages | None:
+    """List a catalogue's images; None where they lie in folders, or are so few that reading them is quicker.
+
+    Args:
+        records: folder of the records.
+        share: of the catalogue's images, those that are to be scanned.
+
+    Raises:
+        UnreachableError: if the bucket does not answer.
+    """
+    if is_local(folder.root) or share < SHARE_WORTH_A_LISTING:
+        return None
+    versions = {}
+    for split in SPLITS:
+        try:
+            entries = bucket_files(folder.images[split])
+        except (FileNotFoundError, NotADirectoryError):
+            entries = {}
+        for name, entry in entries.items():
+            version = _version(entry)
+            # Of another bucket's image it says nothing.
+            versions[f"{IMAGE_FOLDERS[split]}/{name}"] = version and f"{folder.images[split]} {version}"
+    return ListedImages(records, versions, log)
+
+
+def _version(entry: dict[str, Any]) -> str:
+    """What a listing says of an object's version; "" where it says too little to rely on."""
+    etag = next((str(entry[name]) for name in ("ETag", "etag") if entry.get(name)), "")
+    named = ("LastModified", "last_modified", "updated", "mtime")
+    changed = next((str(entry[name]) for name in named if entry.get(name)), "")
+    return f"{etag} {entry['size']} {changed}" if etag and changed else ""
