@@ -28,7 +28,7 @@ from rakuten_assets.extraction.networks.torch_process import shared_torch_proces
 from rakuten_assets.extraction.networks.weights import FINE_TUNED, WeightsSource
 from rakuten_assets.extraction.plan import ExtractionPlan, plan_rows
 from rakuten_assets.extraction.preparation import prepare
-from rakuten_assets.extraction.preprocessing import normalisation_note
+from rakuten_assets.extraction.preprocessing import fine_tuning_note, normalisation_note
 from rakuten_assets.extraction.quantisation import settle_quantisation
 from rakuten_assets.extraction.report import ExtractionReport as ExtractionReport
 from rakuten_assets.extraction.report import UnusableImage, refuse_unusable
@@ -88,9 +88,10 @@ class Extractor:
         self._cache = UPath(settings.storage) / "cache"
         self.fingerprint: ExtractorFingerprint = fingerprint_of(spec, weights, choice)
         self.feature_dim: int = spec.backbone.feature_dim
-        # What a fine-tuned file was trained with is not known here.
-        fine_tuned = weights.identity.startswith(FINE_TUNED)
-        self._note = "" if fine_tuned else normalisation_note(spec.backbone, spec.preprocessing)
+        if weights.identity.startswith(FINE_TUNED):
+            self._note = fine_tuning_note(spec.backbone, spec.preprocessing, weights.about)
+        else:
+            self._note = normalisation_note(spec.backbone, spec.preprocessing)
         if self._note:
             self._log(self._note)
         self._reader = ImageReader(settings.limits, spec.preprocessing)

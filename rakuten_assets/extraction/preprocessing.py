@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rakuten_assets.backbones import Backbone, Normalisation, PerImageNormalisation
 from rakuten_assets.backbones.specification import IMAGENET, MINMAX, Interpolation
+from rakuten_assets.errors import AugmentationError
 from rakuten_assets.images.borders import without_border
 from rakuten_assets.images.resampling import Geometry, Window, resize
 
@@ -67,6 +68,8 @@ class DatasetNormalisation:
 AnyNormalisation = Normalisation | PerImageNormalisation
 WEIGHTS = "weights"
 """The normalisation that a backbone's weights were trained with."""
+PREPROCESSING = "preprocessing"
+"""Key of what a fine-tuned file says of itself: the preprocessing of the pictures that it was trained on."""
 
 _MEASURED_COST = {
     ("efficientnet_lite0", "imagenet"): "on 1,715 product images that cost 4 points of weighted F1",
@@ -74,6 +77,8 @@ _MEASURED_COST = {
     ("efficientnet_lite0", "zscore"): "on 540 product images that cost 3 points of weighted F1",
     ("efficientnet_lite0", "dataset"): "on 540 product images that cost 2 points of weighted F1",
 }
+
+_USUAL_COST = "that usually costs accuracy"
 
 _BY_NAME: dict[str, AnyNormalisation | DatasetNormalisation] = {
     "imagenet": IMAGENET,
@@ -215,11 +220,58 @@ def normalisation_note(backbone: Backbone, preprocessing: Preprocessing) -> str:
     used, own = preprocessing.settled, backbone.normalisation
     if isinstance(used, Normalisation) and used.arithmetic == own.arithmetic:
         return ""
-    cost = _MEASURED_COST.get((backbone.name, used.name), "that usually costs accuracy")
+    cost = _MEASURED_COST.get((backbone.name, used.name), _USUAL_COST)
     return (
         f"pixels are normalised by RAKUTEN_NORMALISATION={used.name}, not as {backbone.name}'s weights were trained "
         f"with ({own.name}): {cost}"
     )
+
+
+def fine_tuning_note(backbone: Backbone, preprocessing: Preprocessing, about: Mapping[str, Any]) -> str:
+    """What a reader must know where pictures are not prepared as those that weights were fine-tuned on; "" where they
+    are, or where nothing is known of it.
+
+    Args:
+        about: what the weights' file says of itself.
+    """
+    try:
+        trained = Preprocessing.from_dict(about[PREPROCESSING])
+        used_numbers, own_numbers = (
+            normalisation_as_dict(one.settled) | {"name": ""} for one in (preprocessing, trained)
+        )
+    # Another release's, or nobody's.
+    except (KeyError, TypeError, ValueError, AttributeError, AugmentationError):
+        return ""
+    lacking = []
+    if _without_border_crop(preprocessing) != _without_border_crop(trained):
+        lacking.append(f"RAKUTEN_PREPROCESSING={trained.name}")
+    if preprocessing.crop != trained.crop:
+        crop = trained.crop
+        lacking.append(
+            f"RAKUTEN_CROP=border, RAKUTEN_CROP_MARGIN={crop.margin:g}" if crop else "RAKUTEN_CROP=none"
+        )
+    if used_numbers != own_numbers:
+        lacking.append(_normalisation_setting(backbone, trained.settled))
+    if not lacking:
+        return ""
+    return (
+        f"pictures are prepared otherwise than those that {backbone.name}'s weights were fine-tuned on, which had "
+        f"{', '.join(lacking)}: {_USUAL_COST}"
+    )
+
+
+def _without_border_crop(preprocessing: Preprocessing) -> tuple[Operation, ...]:
+    return tuple(one for one in preprocessing.operations if not isinstance(one, CropBorder))
+
+
+def _normalisation_setting(backbone: Backbone, used: AnyNormalisation) -> str:
+    if isinstance(used, Normalisation):
+        if used.arithmetic == backbone.normalisation.arithmetic:
+            return f"RAKUTEN_NORMALISATION={WEIGHTS}"
+        if used.name == DatasetNormalisation.name:
+            mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (used.mean, used.std))
+            return f"RAKUTEN_NORMALISATION={used.name} with mean {mean} and deviation {std}"
+    return f"RAKUTEN_NORMALISATION={used.name}"
 
 
 def preprocess(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:

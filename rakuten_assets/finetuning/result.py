@@ -11,6 +11,7 @@ import safetensors.torch
 from upath import UPath
 
 from rakuten_assets.extraction.networks.weights import FINE_TUNED
+from rakuten_assets.extraction.preprocessing import PREPROCESSING
 from rakuten_assets.finetuning.options import FineTuning
 from rakuten_assets.finetuning.task import Task
 from rakuten_assets.finetuning.training import FineTuned
@@ -53,9 +54,14 @@ def write_result(folder: UPath, tuned: FineTuned, task: Task, options: FineTunin
 
 
 def weights_bytes(tuned: FineTuned, task: Task) -> bytes:
-    """The weights file. Its header says that it was fine-tuned, so that no score forgets what it was trained on."""
+    """The weights file. Its header says that it was fine-tuned, so that no score forgets what it was trained on, and
+    how its pictures were prepared."""
     # One entry: the library writes several in an order that changes from run to run.
-    about = {"backbone": task.backbone.name, "trained on": "training rows of the grouped split"}
+    about = {
+        "backbone": task.backbone.name,
+        "trained on": "training rows of the grouped split",
+        PREPROCESSING: task.preprocessing.as_dict(),
+    }
     return safetensors.torch.save(tuned.state, metadata={FINE_TUNED: json.dumps(about)})
 
 

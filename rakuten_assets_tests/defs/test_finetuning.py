@@ -15,6 +15,7 @@ from rakuten_assets.backbones import register, registry
 from rakuten_assets.definitions import build_defs
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.extraction.extractors import Extractors
+from rakuten_assets.extraction.pipeline import Extractor
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.records import read_record
 from rakuten_assets_tests.defs.conftest import Project, failure_of, no_charts
@@ -156,6 +157,15 @@ def test_the_result_is_extracted_and_scored_like_any_weights(
     assert "FINE-TUNED" not in described["before"]["weights_note"]
     report = json.loads((assets / "validation_report" / "validation_report.json").read_bytes())
     assert "FINE-TUNED" in report["weights"]
+
+    # The file knows how its pictures were prepared, and other ones are told.
+    settings, told = scored.settings, {}
+    for normalisation in ("weights", "zscore"):
+        chosen = settings.model_copy(update={"normalisation": normalisation})
+        with Extractor.open(chosen, "small", log=lambda _: None) as extractor:
+            told[normalisation] = extractor.describe()["note"]
+    assert "RAKUTEN_NORMALISATION=weights: that usually costs accuracy" in told["zscore"]
+    assert "prepared" not in told["weights"] and "fine-tuned weights" in told["weights"]
 
     # Trained weights are not trained again without a word.
     again = project_of(catalog, storage, folder / "weights.safetensors", options)

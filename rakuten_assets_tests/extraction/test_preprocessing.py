@@ -13,12 +13,14 @@ from rakuten_assets.backbones import (
     find_backbone,
 )
 from rakuten_assets.extraction.preprocessing import (
+    PREPROCESSING,
     CentreCrop,
     CropBorder,
     DatasetNormalisation,
     Preprocessing,
     Resize,
     ResizeShorterSide,
+    fine_tuning_note,
     normalisation_note,
     preprocess,
     preprocessing_for,
@@ -158,3 +160,52 @@ def test_another_normalisation_than_the_weights_is_told() -> None:
     own = Preprocessing("mine", (Resize(224, "bilinear"),), Normalisation(IMAGENET.mean, IMAGENET.std))
     assert normalisation_note(b0, own) == ""
     assert normalisation_note(b0, Preprocessing("x", (Resize(8, "bilinear"),), PerImageNormalisation(2.0)))
+
+
+TRAINED = ("preset", "zscore", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "normalisation", "crop", "said"),
+    [
+        (*TRAINED, []),
+        ("document", *TRAINED[1:], ["RAKUTEN_PREPROCESSING=preset"]),
+        ("preset", "weights", 0.1, ["RAKUTEN_NORMALISATION=zscore"]),
+        ("preset", "zscore", 0.2, ["RAKUTEN_CROP=border, RAKUTEN_CROP_MARGIN=0.1"]),
+        ("document", "minmax", None, ["PREPROCESSING=preset", "CROP=border", "NORMALISATION=zscore"]),
+    ],
+)
+def test_pictures_unlike_those_of_fine_tuning_are_told(
+    name: str, normalisation: str, crop: float | None, said: list[str]
+) -> None:
+    lite = find_backbone("efficientnet_lite0")
+    about = {PREPROCESSING: preprocessing_for(lite, "w", *TRAINED).as_dict()}
+    found = fine_tuning_note(
+        lite, preprocessing_for(lite, "w", name, normalisation, crop), json.loads(json.dumps(about))
+    )
+    assert bool(found) == bool(said)
+    assert all(part in found for part in said)
+    assert found.count("RAKUTEN_") == len(said) + ("RAKUTEN_CROP_MARGIN" in found)
+
+
+def test_the_note_names_settings_that_give_what_was_trained_with() -> None:
+    lite = find_backbone("efficientnet_lite0")
+    own = {PREPROCESSING: preprocessing_for(lite, "w", "document").as_dict()}
+    assert "had RAKUTEN_NORMALISATION=weights:" in fine_tuning_note(
+        lite, preprocessing_for(lite, "w", "document", "imagenet"), own
+    )
+    assert "had RAKUTEN_CROP=none:" in fine_tuning_note(
+        lite, preprocessing_for(lite, "w", "document", "weights", 0.1), own
+    )
+    # The same setting is another normalisation once the images are others.
+    numbers = [Normalisation((0.5,) * 3, (std,) * 3, name="dataset") for std in (0.2, 0.3)]
+    then, now = (Preprocessing("document", (Resize(224, "bilinear"),), one) for one in numbers)
+    assert "deviation 0.2, 0.2, 0.2" in fine_tuning_note(lite, now, {PREPROCESSING: then.as_dict()})
+
+
+@pytest.mark.parametrize(
+    "about", [{}, {PREPROCESSING: None}, {PREPROCESSING: {"name": "x"}}, {PREPROCESSING: [1]}]
+)
+def test_a_file_that_does_not_say_how_is_not_judged(about: dict[str, object]) -> None:
+    lite = find_backbone("efficientnet_lite0")
+    assert fine_tuning_note(lite, preprocessing_for(lite, "w", "document", "imagenet"), about) == ""

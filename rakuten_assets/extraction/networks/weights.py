@@ -10,9 +10,11 @@ What the settings name is what runs, or an error says what to do: there is no fa
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +50,7 @@ class WeightsSource:
         identity: what a fingerprint holds: `sha256:<digest of the file>`, or `seeded:sha256:<digest>`, or
             `fine_tuned:sha256:<digest>`.
         note: what a reader of the results must know; "" for real weights.
+        about: what the header of a file that was fine-tuned here says of it.
     """
 
     kind: WeightsKind
@@ -55,6 +58,7 @@ class WeightsSource:
     path: Path | None
     identity: str
     note: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, without the path: it says where a file lies, not what it is."""
@@ -81,8 +85,10 @@ def find_weights(backbone: Backbone, name: str, allow_download: bool) -> Weights
         path = _expanded(name, "RAKUTEN_WEIGHTS")
         digest = _sha256_of_weights(path, f"RAKUTEN_WEIGHTS={name}")
         _check_published_name(path, digest, backbone)
-        if is_fine_tuned(path):
-            return WeightsSource("file", name, path, f"{FINE_TUNED}:sha256:{digest}", _FINE_TUNED_NOTE)
+        about = fine_tuning_of(path)
+        if about is not None:
+            identity = f"{FINE_TUNED}:sha256:{digest}"
+            return WeightsSource("file", name, path, identity, _FINE_TUNED_NOTE, about)
         return WeightsSource("file", name, path, f"sha256:{digest}")
     release = backbone.release(name)
     path = _published_file(release, backbone, allow_download)
@@ -92,17 +98,24 @@ def find_weights(backbone: Backbone, name: str, allow_download: bool) -> Weights
     return WeightsSource("published", release.name, path, f"sha256:{digest}")
 
 
-def is_fine_tuned(path: Path) -> bool:
-    """Whether a weights file says of itself that it was fine-tuned here. What cannot be read says nothing."""
+def fine_tuning_of(path: Path) -> dict[str, Any] | None:
+    """What a weights file says of how it was fine-tuned here; None where it says that it was not, or cannot be read."""
     if path.suffix != ".safetensors":
-        return False
+        return None
     import safetensors
 
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            return FINE_TUNED in (file.metadata() or {})
+            said = (file.metadata() or {}).get(FINE_TUNED)
     except (OSError, ValueError, safetensors.SafetensorError):
-        return False  # Whoever loads it says what is wrong with it.
+        return None  # Whoever loads it says what is wrong with it.
+    if said is None:
+        return None
+    try:
+        about = json.loads(said)
+    except (ValueError, RecursionError):
+        about = {}
+    return about if isinstance(about, dict) else {}
 
 
 def checkpoint_folder() -> Path:

@@ -77,7 +77,8 @@ def test_a_fine_tuned_file_says_so_of_itself(tmp_path: Path) -> None:
     import safetensors.numpy
 
     tensors = {"a": np.zeros(3, np.float32)}
-    plain, tuned, broken = (tmp_path / f"{name}.safetensors" for name in ("plain", "tuned", "broken"))
+    names = ("plain", "tuned", "broken", "said", "garbled", "nested")
+    plain, tuned, broken, said, garbled, nested = (tmp_path / f"{name}.safetensors" for name in names)
     safetensors.numpy.save_file(tensors, plain, {"format": "pt"})
     safetensors.numpy.save_file(tensors, tuned, {FINE_TUNED: "{}"})
     broken.write_bytes(tuned.read_bytes()[:20])
@@ -87,6 +88,15 @@ def test_a_fine_tuned_file_says_so_of_itself(tmp_path: Path) -> None:
     assert resolve(str(plain)).identity.startswith("sha256:") and not resolve(str(plain)).note
     # Whoever loads it says what is wrong with it.
     assert resolve(str(broken)).identity.startswith("sha256:")
+    for file, about, known in (
+        (said, '{"a": 1}', {"a": 1}),
+        (garbled, "{", {}),
+        (nested, "[" * 100_000, {}),
+        (plain, "3", {}),
+    ):
+        safetensors.numpy.save_file(tensors, file, {FINE_TUNED: about})
+        found = resolve(str(file))
+        assert found.identity.startswith("fine_tuned:") and found.about == known
 
 
 def test_missing_published_weights_name_the_file_the_place_and_the_ways_out(torch_home: Path) -> None:
