@@ -25,6 +25,8 @@ NEVER_IMPORTED = {
     "mypy": "a command",
     "pandas-stubs": "mypy reads it",
     "pytest-xdist": "pytest's `-n`",
+    "dagster-ray": "a dagster.yaml names it",
+    "ray": "dagster-ray's cluster",
     "redis": "Celery's client",
     "ruff": "a command",
     "s3fs": "fsspec opens `s3://` with it",

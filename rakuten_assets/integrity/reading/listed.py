@@ -18,7 +18,7 @@ import pandas as pd
 from upath import UPath
 
 from rakuten_assets.dataset.layout import IMAGE_FOLDERS, SPLITS, CatalogFolder
-from rakuten_assets.errors import StoreError, WriteError
+from rakuten_assets.errors import StoreError, UnreachableError, WriteError
 from rakuten_assets.storage.files import is_local
 from rakuten_assets.storage.reading import bucket_files
 from rakuten_assets.storage.tables import read_table, write_table
@@ -49,9 +49,11 @@ class ListedImages:
             record = read_table(path)
             for file, version, sha256 in record[_COLUMNS].itertuples(index=False):
                 seen[str(file), str(version)] = str(sha256)
+        except UnreachableError:  # That says nothing of the record.
+            raise
         except FileNotFoundError:
             pass
-        except (StoreError, KeyError) as error:
+        except (StoreError, KeyError, OSError) as error:
             self._log(f"{path} cannot be used ({error}): the images of shard {shard} are read again")
         self._recorded[shard] = seen
         return [seen.get((file, self._versions.get(file, "")), "") for file in files]
