@@ -50,7 +50,8 @@ class Settings(BaseSettings):
         UPath("storage"),
         validate_default=True,
         description="Folder (or bucket address) that everything is written to; `outputs/` in it is for you. A "
-        "relative one lies in the project's root, whichever folder a command is started from.",
+        "relative one lies in the root of the project that the working folder is in; from elsewhere, beside "
+        "`DAGSTER_HOME` where that is set, else in the working folder.",
     )
     shards: int = Field(
         16, ge=1, le=4096, description="Number of shards (partitions) that images are split into."

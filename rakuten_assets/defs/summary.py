@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.defs.outputs.stored import unpublished_matrices
+from rakuten_assets.extraction.specification import extractor_specs
+from rakuten_assets.outputs.names import OUTPUTS, make_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import is_local
@@ -51,6 +54,13 @@ class RunSummary:
         outputs = Storage(settings.storage, settings.shards).outputs
         if outputs.exists():
             lines.append(f"outputs: {_absolute(outputs)}" + self._report(outputs))
+        merged = OUTPUTS not in self._assets and any(
+            name.endswith("_feature_matrix") for name in self._assets
+        )
+        if merged and (names := _unpublished(settings)):
+            lines.append(
+                f"not published yet: {', '.join(names)}; `rakuten_assets.load` gives them after {make_command(OUTPUTS)}"
+            )
         return [*lines, f"look at it: dagster dev, then {INTERFACE}"]
 
     def _rows(self) -> list[str]:
@@ -76,6 +86,11 @@ class RunSummary:
 
     def _sum(self, asset: str, key: str) -> int:
         return sum(int(shown.get(key, 0)) for shown in self._shown.get(asset, {}).values())
+
+
+def _unpublished(settings: Settings) -> list[str]:
+    storage = Storage(settings.storage, settings.shards)
+    return unpublished_matrices(storage, [spec.backbone for spec in extractor_specs(settings)])
 
 
 def _absolute(path: Any) -> str:

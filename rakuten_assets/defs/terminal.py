@@ -36,6 +36,8 @@ _REFUSALS = tuple(
     if isinstance(kind, type) and issubclass(kind, RakutenAssetsError)
 )
 _NO_SPACE_OR_NO_RIGHT = re.compile(r"\[Errno (?:1|13|24|28|30|122)\] ")
+_INTERRUPTED = (dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
+_GOES_ON = "interrupted; finished shards and rows are kept: the same command goes on from there"
 # One line a step that could not start because another failed.
 _CONSEQUENCE = re.compile(r"^Dependencies for step ")
 
@@ -96,6 +98,8 @@ def refusal_of(error: Any) -> str | None:
             return _without_class(error.message)
         if error.cls_name in ("OSError", "PermissionError") and _NO_SPACE_OR_NO_RIGHT.search(error.message):
             return _no_room(_without_class(error.message))
+        if error.cls_name in _INTERRUPTED:
+            return _GOES_ON
         error = error.cause or error.context
     return None
 

@@ -16,6 +16,9 @@ from rakuten_assets.storage.files import sha256_of_bytes
 from rakuten_assets.verdicts import Severity, Verdict
 
 _ROWS_SHOWN = 10
+_NAMED = 3
+# Images of a shard by which a share of a few percent can be told.
+_SMALL = 100
 _MOST = 0.5
 _UNUSABLE = ("unreadable", "missing")
 
@@ -185,10 +188,23 @@ def _share(
         details["files"] = bad.head(_ROWS_SHOWN)[["split", "row", "file", "reason", "detail"]]
     summary = f"{len(bad):,} of {len(scanned):,} images are {status} ({share:.2%})"
     if share > warn:
-        summary += f"; allowed: {warn:.2%} without a warning, {fail:.2%} at all. Mend or restore the files listed here"
+        summary += (
+            f"; allowed: {warn:.2%} without a warning, {fail:.2%} at all. Mend or restore {_named(bad)}"
+        )
+        if severity == "error":
+            summary += ", or raise RAKUTEN_UNREADABLE_FAIL"
+            if len(scanned) < _SMALL:
+                summary += f"; of so few images one is {1 / len(scanned):.2%}: set fewer RAKUTEN_SHARDS"
         if share > _MOST and (seen := elsewhere()):
             summary += f". Images of the challenge were seen in {seen}: move them, or name the right folder"
     return Verdict(check, share <= warn, summary, details, severity)
+
+
+def _named(bad: pd.DataFrame) -> str:
+    """The first files by name; the others are in the check's details."""
+    names = [f"{file} ({reason})" for file, reason in zip(bad["file"], bad["reason"], strict=True)]
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def in_manifest_order(manifest: pd.DataFrame, scans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -139,6 +139,18 @@ def test_a_part_of_the_graph_is_told_in_fewer(project: Project) -> None:
     assert len(lines) == 3
 
 
+def test_what_was_made_and_not_published_is_told(done: Project) -> None:
+    matrix = "efficientnet_b0/train_feature_matrix"
+    assert not any("not published" in line for line in _lines(done, done.run(matrix)))
+    manifest = done.storage / "outputs" / "manifest.json"
+    manifest.unlink()
+    lines = _lines(done, done.run(matrix))
+    (said,) = (line for line in lines if line.startswith("not published yet: "))
+    assert "train_features_efficientnet_b0.npy, test_features_efficientnet_b0.npy;" in said
+    assert said.endswith("after dagster asset materialize -m rakuten_assets.definitions --select outputs")
+    assert not any("not published" in line for line in _lines(done, done.run(matrix, "outputs")))
+
+
 def test_a_failed_run_is_known_as_one(project: Project, tmp_path: Path) -> None:
     lost = Project(tmp_path / "nowhere", project.storage, project.instance)
     summary = RunSummary()

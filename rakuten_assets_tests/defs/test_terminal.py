@@ -142,6 +142,19 @@ def test_the_sentence_of_an_error(error: Any, sentence: str | None) -> None:
     assert refusal_of(error) == sentence
 
 
+@pytest.mark.parametrize("kind", ["DagsterExecutionInterruptedError", "KeyboardInterrupt"])
+def test_an_interrupted_run_says_how_to_go_on_instead_of_a_trace(
+    terminal_of_a_run: tuple[RunLogger, list[str]], capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    logger, lines = terminal_of_a_run
+    stopped = _error(kind, f"dagster._core.errors.{kind}\n")
+    _log(logger, logging.ERROR, "Stack Trace: here", "x", _event("STEP_FAILURE", stopped, "x"))
+    _log(logger, logging.ERROR, "Stack Trace: here", None, _event("RUN_FAILURE", stopped))
+    assert "Stack Trace" not in "\n".join(lines)
+    terminal._Ending().tell_refusals()
+    assert capsys.readouterr().err.strip().endswith("are kept: the same command goes on from there")
+
+
 @pytest.mark.parametrize(
     ("kind", "number", "text"),
     [("OSError", 28, "No space left on device"), ("PermissionError", 13, "denied")],

@@ -51,6 +51,20 @@ def test_a_share_passes_warns_or_stops(bad: int, passed: bool, stops: bool, what
         assert isinstance(files, pd.DataFrame)
         assert files["file"].tolist() == [f"image_train/{n}.jpg" for n in range(bad)]
     assert all(other.passed for other in verdicts.values())
+    if not passed:
+        more = " and 2 more" if bad == 5 else " and 3 more" if bad == 6 else ""
+        named = ", ".join(f"image_train/{n}.jpg (" for n in range(min(bad, 3))).split(", ")
+        assert all(part in verdict.summary for part in named) and f"){more}" in verdict.summary
+    assert ("RAKUTEN_UNREADABLE_FAIL" in verdict.summary) == stops
+
+
+def test_a_small_shard_fails_by_one_image_and_says_so() -> None:
+    scan = _scan(1, 0).iloc[:11]
+    said = scan_verdicts(scan, scan, 0.001, 0.05)[1].summary
+    assert "1 of 11 images are unreadable (9.09%)" in said
+    assert "image_train/0.jpg" in said
+    assert said.endswith("of so few images one is 9.09%: set fewer RAKUTEN_SHARDS")
+    assert "RAKUTEN_SHARDS" not in scan_verdicts(_scan(9, 0), _scan(9, 0), 0.001, 0.05)[1].summary
 
 
 def test_where_most_images_are_missing_it_is_said_where_some_were_seen() -> None:

@@ -12,11 +12,12 @@ from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.defs.features.names import matrix_key, metadata_key, shards_key
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
+from rakuten_assets.defs.outputs.stored import unpublished_matrices
 from rakuten_assets.defs.shards import whole_range_request
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.extraction.storing.features import FeatureArray, content_digest, merged_content
 from rakuten_assets.extraction.storing.freshness import ShardState, shard_state
-from rakuten_assets.outputs.names import features_file
+from rakuten_assets.outputs.loading import published_manifest
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 
@@ -153,18 +154,11 @@ def _publish_request(
     families: list[_Family], storage: Storage, instance: dg.DagsterInstance
 ) -> list[dg.RunRequest]:
     """A run of the last step, if what is published is not what is merged."""
-    from rakuten_assets.outputs.loading import published_manifest
-
-    features, manifest, why = FeatureIOManager(storage), published_manifest(storage.root), []
-    for family in families:
-        for split in SPLITS:
-            name = features_file(split, family.backbone.family)
-            merged = features.find(matrix_key(family.backbone, split))
-            published = manifest.files.get(name) if manifest is not None else None
-            if merged is not None and (published is None or published.sha256 != merged.record.sha256):
-                why.append(f"{name} is not the present matrix")
-    if not why:
+    names = unpublished_matrices(storage, [family.backbone for family in families])
+    if not names:
         return []
+    manifest = published_manifest(storage.root)
+    why = [f"{name} is not the present matrix" for name in names]
     state = content_digest("" if manifest is None else manifest.set_id, *why)[:_DIGITS]
     return [
         dg.RunRequest(

@@ -15,7 +15,8 @@ from rakuten_assets.defs.io_managers.npy import NpyIOManager
 from rakuten_assets.errors import StoreError
 from rakuten_assets.outputs.contents import ExtractorContents, SetContents, StoredFile, read_metadata
 from rakuten_assets.outputs.index import build_index
-from rakuten_assets.outputs.names import make_command
+from rakuten_assets.outputs.loading import published_manifest
+from rakuten_assets.outputs.names import features_file, make_command
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import ArrayRecord, read_array_record
 
@@ -43,6 +44,20 @@ def stored_contents(
         label_encoder=label_encoder,
         extractors=[_extractor(storage, backbone) for backbone in backbones],
     )
+
+
+def unpublished_matrices(storage: Storage, backbones: Sequence[Backbone]) -> list[str]:
+    """Names of the published files of matrices that are stored and are not, or not as they are stored, in the published
+    set."""
+    features, manifest, names = FeatureIOManager(storage), published_manifest(storage.root), []
+    for backbone in backbones:
+        for split in SPLITS:
+            name = features_file(split, backbone.family)
+            stored = features.find(matrix_key(backbone, split))
+            published = manifest.files.get(name) if manifest is not None else None
+            if stored is not None and (published is None or published.sha256 != stored.record.sha256):
+                names.append(name)
+    return names
 
 
 def _extractor(storage: Storage, backbone: Backbone) -> ExtractorContents:
