@@ -25,7 +25,8 @@ def open_catalog(settings: Settings, log: Callable[[str], None] | None = None) -
         log: where the generator's progress goes.
 
     Raises:
-        CatalogError: if files are missing, or the synthetic catalogue cannot be written.
+        CatalogError: if files are missing.
+        WriteError: if the synthetic catalogue cannot be written.
     """
     if settings.data_dir is not None:
         if not is_local(settings.data_dir):

@@ -14,6 +14,7 @@ import pytest
 
 from rakuten_assets.backbones.table import backbones_table
 from rakuten_assets.defs.summary import INTERFACE
+from rakuten_assets.outputs.names import GALLERY_FILE, MANIFEST_FILE, evaluation_folder
 from rakuten_assets.settings import settings_table, variable_names
 from rakuten_assets_tests.outputs.storages import with_pictures
 
@@ -81,6 +82,21 @@ def test_dg_comes_with_the_install_that_is_named() -> None:
     ]
     before = README[: README.index("dg list defs")]
     assert f"-e '.[{name}]'" in before.rpartition("With [dg]")[2]
+
+
+def test_the_table_of_outputs_names_what_lies_beside_the_set() -> None:
+    rows = dict(re.findall(r"^\| `([^`|]+)` \| (.+) \|$", README, flags=re.MULTILINE))
+    assert "report.html" in rows["integrity_report/"]
+    for beside in (GALLERY_FILE, evaluation_folder("*"), "integrity_report"):
+        assert f"`{beside}`" in rows[MANIFEST_FILE]
+
+
+def test_the_document_is_introduced_before_it_is_spoken_of() -> None:
+    first = re.search(r"[^.\n]*the document.*?\.", README, flags=re.IGNORECASE | re.DOTALL)
+    assert first is not None
+    assert "written specification" in first[0]
+    assert "not part of this repository" in " ".join(first[0].split())
+    assert first.end() < README.index("## Quickstart")
 
 
 def test_where_to_look_is_where_the_interface_shows_it() -> None:

@@ -12,6 +12,7 @@ import rakuten_assets
 from rakuten_assets.errors import DeploymentError
 from rakuten_assets.metrics.dashboard import dashboard_text
 from rakuten_assets.storage.files import write_bytes
+from rakuten_assets.storage.writable import refuse_unwritable
 
 _DASHBOARD = "grafana/dashboards/rakuten_assets.json"
 
@@ -53,14 +54,16 @@ def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) ->
     """
     files = deployment_files(workers, shards_per_run)
     changed = [
-        name for name, text in files.items() if (folder / name).exists() and _differs(folder / name, text)
+        name for name, text in files.items() if _is_there(folder / name) and _differs(folder / name, text)
     ]
     if changed:
         raise DeploymentError(
             f"{folder}: {', '.join(sorted(changed))} {'is' if len(changed) == 1 else 'are'} there and would be "
             "replaced by something else; nothing was written. Name another folder, or move what is yours away"
         )
-    written = {name: not (folder / name).exists() for name in files}
+    written = {name: not _is_there(folder / name) for name in files}
+    if any(written.values()):  # Where all is there already, nothing needs to be writable.
+        refuse_unwritable(folder, "name another folder", is_folder=True)
     for name, text in files.items():
         if written[name]:
             path = folder / name
@@ -68,6 +71,15 @@ def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) ->
             if path.suffix == ".sh":
                 path.chmod(0o755)
     return written
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (
+        PermissionError
+    ):  # In a folder that this user may not enter, so that nothing can be written there either.
+        return False
 
 
 def _differs(path: Path, text: str) -> bool:

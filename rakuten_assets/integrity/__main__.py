@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -160,6 +159,7 @@ def _distance(text: str) -> int:
 
 def _check_folders(folder: Path, out: Path) -> None:
     from rakuten_assets.errors import CatalogError
+    from rakuten_assets.storage.writable import refuse_unwritable
 
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
@@ -171,12 +171,7 @@ def _check_folders(folder: Path, out: Path) -> None:
             f"--out {out} is the folder of the images itself; give another one, which may lie inside it"
         )
     # Known now, and not after the images have been read.
-    nearest = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
-    if nearest.is_dir() and not os.access(nearest, os.W_OK | os.X_OK):
-        raise CatalogError(
-            f"the report cannot be written to {out}: {nearest} is not writable; correct its permissions, or choose "
-            "another --out"
-        )
+    refuse_unwritable(out, "choose another --out", is_folder=True)
 
 
 def _report(given: argparse.Namespace, gates: Sequence[str]) -> IntegrityReport:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.runtime.console import refusals_told, run_command
 from rakuten_assets.settings import Settings
+from rakuten_assets.storage.writable import refuse_unwritable
 
 if TYPE_CHECKING:
     from rakuten_assets.predict.folder import FolderPredictions
@@ -89,6 +90,9 @@ def _check(given: argparse.Namespace) -> None:
         raise CatalogError(
             f"--out {given.out} is a folder; give the name of a file in it, such as predictions.csv"
         )
+    refuse_unwritable(
+        given.out, "choose another --out"
+    )  # Known now, and not after the pictures have been read.
 
 
 def _overrides(given: argparse.Namespace) -> dict[str, Any]:

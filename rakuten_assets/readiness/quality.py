@@ -9,6 +9,7 @@ import numpy as np
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.evaluation.inputs import train_groups
 from rakuten_assets.evaluation.leakage import leaking_rows
+from rakuten_assets.evaluation.quality.drift import drift_told
 from rakuten_assets.evaluation.quality.statistics import MOST_IDLE
 from rakuten_assets.outputs.names import MAP_FILE, evaluation_folder
 from rakuten_assets.readiness.answers import Finding
@@ -36,8 +37,11 @@ def statistics_coherent(stored: Stored, extractor: str) -> Finding:
         return Finding(False, f"{figures}: too many")
     if drift is None:
         return Finding(False, f"{figures}; train and test could not be compared")
-    told = f"{figures}; difference of test to train: {drift['verdict']} (AUC {drift['auc']:.3f})"
-    return Finding(drift["verdict"] != "large", told)
+    columns = {
+        name: (found["distance"], found["adjusted_p_value"]) for name, found in drift["columns"].items()
+    }
+    told = drift_told(drift["verdict"], drift["auc"], columns)
+    return Finding(drift["verdict"] != "large", f"{figures}; difference of test to train: {told}")
 
 
 def no_nan(stored: Stored, extractor: str) -> Finding:

@@ -33,7 +33,7 @@ from rakuten_assets.storage.written import record_write
 
 __all__ = [
     "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "is_settled",
-    "move_file", "sha256_of_bytes", "sha256_of_file", "write_bytes", "write_errors_told",
+    "move_file", "sha256_of_bytes", "sha256_of_file", "way_out", "write_bytes", "write_errors_told",
 ]  # fmt: skip
 
 _CHUNK_BYTES = 1 << 20
@@ -276,17 +276,24 @@ def _create_object(target: Any, content: bytes) -> bool:
 
 def _sentence(target: Path | UPath, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    number = getattr(error, "errno", None)
-    way_out = "mend that" if is_local(target) else "see that it answers and that this account may write there"
-    if number in _NO_ROOM:
-        way_out = "make room on its disk"
-    elif number in _NO_PERMISSION and is_local(target):
-        folder = next((parent for parent in Path(target).absolute().parents if parent.exists()), "it")
-        way_out = f"give this user write permission on {folder}"
     return (
-        f"{target} cannot be written: {reason}; what was stored before is intact: {way_out}, or choose another folder "
-        "(the pipeline's is RAKUTEN_STORAGE), and run again"
+        f"{target} cannot be written: {reason}; what was stored before is intact: "
+        f"{way_out(target, error) or 'mend that'}, or choose another folder (the pipeline's is RAKUTEN_STORAGE), and "
+        "run again"
     )
+
+
+def way_out(target: Path | UPath, error: BaseException) -> str | None:
+    """What a person can do about `target` that could not be written, as a part of a sentence; None: not known."""
+    number = getattr(error, "errno", None)
+    if number in _NO_ROOM:
+        return "make room on its disk"
+    if not is_local(target):
+        return "see that it answers and that this account may write there"
+    if number in _NO_PERMISSION:
+        folder = next((parent for parent in Path(target).absolute().parents if parent.exists()), "it")
+        return f"give this user write permission on {folder}"
+    return None
 
 
 def _flush_file(path: Path) -> None:

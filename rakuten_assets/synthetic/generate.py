@@ -25,9 +25,9 @@ from rakuten_assets.dataset.layout import (
     Y_TRAIN_FILE,
     Split,
 )
-from rakuten_assets.errors import CatalogError, WriteError
+from rakuten_assets.errors import WriteError
 from rakuten_assets.runtime.progress import Progress
-from rakuten_assets.storage.files import TEMPORARY_SUFFIX, write_bytes
+from rakuten_assets.storage.files import TEMPORARY_SUFFIX, way_out, write_bytes
 from rakuten_assets.synthetic.catalog import (
     SyntheticCatalog,
     read_catalog,
@@ -72,7 +72,8 @@ def generate_catalog(
         log: where progress goes, a line each; default: standard error.
 
     Raises:
-        CatalogError: for parameters that are not allowed, a target that holds something else, a full disk.
+        CatalogError: for parameters that are not allowed, a target that holds something else.
+        WriteError: for a full disk, or a place that cannot be written.
     """
     root = Path(root).absolute()
     plan_parameters = (train_rows, test_rows, seed, faults)
@@ -94,9 +95,11 @@ def generate_catalog(
     except OSError as error:
         # A WriteError's own sentence speaks of a file in the scratch folder, which is gone by now.
         reason = error.reason if isinstance(error, WriteError) else error.strerror or error
-        raise CatalogError(
-            f"the synthetic catalogue cannot be written to {root}: {reason}; nothing was left behind. Mend that, or "
-            "choose another folder"
+        raise WriteError(
+            f"the synthetic catalogue cannot be written to {root}: {reason}; nothing was left behind: "
+            f"{way_out(root, error) or 'mend that'}, or choose another folder (the pipeline's is RAKUTEN_STORAGE), and "
+            "run again",
+            error.errno,
         ) from error
     return catalog
 

@@ -1,7 +1,8 @@
 """A worker process: reads chunks of tasks, a line of JSON each, and answers each with what it wrote.
 
 Run as `python -m rakuten_assets.synthetic.worker FOLDER`. An answer is a line too: `[images, bytes]`, or
-a sentence that says what went wrong.
+what went wrong: a sentence, or of an error of the operating system `{"errno", "reason", "file"}`, so that whoever
+asked can tell a full disk from a picture that cannot be drawn.
 """
 
 from __future__ import annotations
@@ -22,12 +23,19 @@ def serve(folder: Path, tasks: IO[str], answers: IO[str]) -> None:
         try:
             answer: object = write_chunk([ImageTask(*task) for task in json.loads(line)], folder)
         except (CatalogError, OSError) as error:
-            answer = str(error)
+            answer = _described(error)
         try:
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
         except BrokenPipeError:
             return
+
+
+def _described(error: CatalogError | OSError) -> object:
+    if isinstance(error, OSError) and error.errno is not None:
+        file = None if error.filename is None else str(error.filename)
+        return {"errno": error.errno, "reason": error.strerror, "file": file}
+    return str(error)
 
 
 if __name__ == "__main__":

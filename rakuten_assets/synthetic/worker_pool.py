@@ -35,6 +35,7 @@ def write_images(tasks: Sequence[ImageTask], folder: Path, workers: int | None) 
 
     Raises:
         CatalogError: if a worker fails, with what it said.
+        OSError: if a file cannot be written, by a worker or here.
     """
     count = min(workers or usable_cores(), len(tasks) // _IMAGES_WORTH_A_WORKER)
     chunks = [tasks[start : start + _CHUNK] for start in range(0, len(tasks), _CHUNK)]
@@ -86,6 +87,8 @@ def _ask(idle: queue.SimpleQueue[_Worker], chunk: Sequence[ImageTask]) -> tuple[
             f"a worker process ended early (exit status {worker.poll()}); what it said is on standard error"
         )
     result = json.loads(answer)
+    if isinstance(result, dict):
+        raise OSError(result["errno"], result["reason"], result["file"])
     if isinstance(result, str):
         raise CatalogError(f"an image of the synthetic catalogue cannot be made: {result}")
     images, size = result

@@ -140,6 +140,18 @@ def test_the_command_tells_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureF
     assert "max_concurrent_runs: 4" in (tmp_path / "deployment/dagster_home/dagster.yaml").read_text()
 
 
+def test_a_place_that_cannot_be_written_is_told_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place in ("/proc/x", str(tmp_path / "file"), str(tmp_path / "file" / "deep")):
+        assert main([place]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: {place} cannot be written: ")
+        assert line.endswith("name another folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     command = [sys.executable, "-m", "rakuten_assets.deploy", str(tmp_path / "file")]

@@ -189,6 +189,8 @@ def test_distance_zero_finds_fewer_candidates(folder, tmp_path):
         (["images", "--out", "out", "--fail-on", "typo"], "'typo' is not known; allowed are unreadable"),
         (["images", "--out", "out", "--labels", "gone.csv"], "gone.csv"),
         (["images", "--out", "file.jpg/deep"], "file.jpg"),
+        (["images", "--out", "file.jpg/deep"], "file.jpg/deep cannot be written: "),
+        (["images", "--out", "/proc/x"], "/proc/x cannot be written: nothing can be written in /proc: "),
     ],
 )
 def test_a_wrong_argument_is_refused_with_the_way_out(tmp_path, monkeypatch, capsys, arguments, said):
@@ -199,6 +201,7 @@ def test_a_wrong_argument_is_refused_with_the_way_out(tmp_path, monkeypatch, cap
     message = capsys.readouterr().err
     assert message.splitlines()[-1].startswith("error: ")
     assert said in message
+    assert "scan: " not in message
     assert not (tmp_path / "out").exists()
 
 

@@ -151,6 +151,11 @@ def test_wrong_places_are_refused_before_anything_is_read(
     assert "is a file, not a folder" in capsys.readouterr().err
     assert main([str(pictures), "--out", str(pictures), "--storage", str(storage)]) == 2
     assert "is a folder" in capsys.readouterr().err
+    for place in ("/proc/x.csv", str(pictures / "a.jpg" / "x.csv")):
+        assert main([str(pictures), "--out", place, "--storage", str(storage)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()  # And none of progress.
+        assert line.startswith(f"error: {place} cannot be written: ")
+        assert line.endswith("choose another --out")
     empty = tmp_path / "empty"
     empty.mkdir()
     assert main([str(empty), "--out", out, "--storage", str(storage)]) == 2

@@ -131,7 +131,14 @@ def quality() -> dict[str, Any]:
     return {
         "train": {**about, "valid_rows": TRAIN},
         "test": {**about, "valid_rows": TEST},
-        "drift": {"verdict": "none", "auc": 0.51},
+        "drift": {
+            "verdict": "none",
+            "auc": 0.51,
+            "columns": {
+                "component 1": {"distance": 0.04, "adjusted_p_value": 0.6},
+                "class 2583": {"distance": 0.03, "adjusted_p_value": 0.01},
+            },
+        },
     }
 
 

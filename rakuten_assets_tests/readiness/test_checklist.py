@@ -132,7 +132,16 @@ def no_better_than_the_majority(ready: ReadyStorage) -> None:
 
 
 def drifted(ready: ReadyStorage) -> None:
-    ready.put(f"{OF}feature_quality", {**quality(), "drift": {"verdict": "large", "auc": 0.93}})
+    changed = quality()
+    changed["drift"] |= {"verdict": "large", "auc": 0.93}
+    ready.put(f"{OF}feature_quality", changed)
+
+
+def drifted_in_one_column(ready: ReadyStorage) -> None:
+    changed = quality()
+    changed["drift"] |= {"verdict": "large", "auc": 0.531}
+    changed["drift"]["columns"]["class 2583"] = {"distance": 0.213, "adjusted_p_value": 0.01}
+    ready.put(f"{OF}feature_quality", changed)
 
 
 def idle(ready: ReadyStorage) -> None:
@@ -230,7 +239,17 @@ def no_versions(ready: ReadyStorage) -> None:
         ("features validated", other_rows, "not those of the manifest"),
         ("features validated", two_extractors, "precision: f32 or bf16"),
         ("features validated", no_better_than_the_majority, "0.100 to"),
-        ("statistics coherent", drifted, "large"),
+        (
+            "statistics coherent",
+            drifted,
+            "large, because a linear classifier tells test from train with an AUC of",
+        ),
+        (
+            "statistics coherent",
+            drifted_in_one_column,
+            "large, because the Kolmogorov-Smirnov distance of the head's probability of class 2583 is 0.213 (large "
+            "from 0.15); a linear classifier tells test from train with an AUC of 0.531 (chance: 0.5, large from 0.70)",
+        ),
         ("statistics coherent", idle, "too many"),
         ("statistics coherent", statistics_of_other_rows, "not of the 9 test rows"),
         ("no NaN", infinite, "1 test rows hold NaN or infinity, the first is row 3"),

@@ -1,4 +1,5 @@
 import csv
+import errno
 import hashlib
 import os
 import signal
@@ -14,7 +15,7 @@ from PIL import Image
 
 from rakuten_assets.dataset.contract import check_catalog, read_labels, read_products
 from rakuten_assets.dataset.layout import find_catalog
-from rakuten_assets.errors import CatalogError
+from rakuten_assets.errors import CatalogError, WriteError
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage.files import write_errors_told
 from rakuten_assets.synthetic import SyntheticCatalog, generate, generate_catalog, worker_pool
@@ -148,7 +149,7 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(generate, "write_faults", fail)
-    with pytest.raises((CatalogError, KeyboardInterrupt)) as caught:
+    with pytest.raises((WriteError, KeyboardInterrupt)) as caught:
         generate_catalog(tmp_path / "new", 27, 1, log=silent)
     assert list(tmp_path.iterdir()) == []
     if isinstance(error, OSError):
@@ -161,12 +162,35 @@ def test_a_full_disk_is_told_once_and_of_the_catalogue(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device", str(file))
 
     monkeypatch.setattr(generate, "write_bytes", full)
-    with pytest.raises(CatalogError) as caught:
+    with pytest.raises(WriteError) as caught:
         generate_catalog(tmp_path / "new", 27, 1, log=silent)
+    assert caught.value.errno == errno.ENOSPC
     assert str(caught.value) == (
         f"the synthetic catalogue cannot be written to {tmp_path / 'new'}: No space left on device; nothing was left "
-        "behind. Mend that, or choose another folder"
+        "behind: make room on its disk, or choose another folder (the pipeline's is RAKUTEN_STORAGE), and run again"
     )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such limit there")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_room_for_an_image_is_told_whoever_draws_it(tmp_path, workers):
+    """The system's limit on a file's size stands in for a full disk: it is refused in the same place."""
+    import resource
+
+    done = subprocess.run(
+        command(tmp_path / "new", "--train-rows", "240", "--test-rows", "20", "--workers", workers),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        f"error: the synthetic catalogue cannot be written to {tmp_path / 'new'}: File too large; nothing was left "
+        "behind: make room on its disk, or choose another folder (the pipeline's is RAKUTEN_STORAGE), and run again"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_quickstarts_catalogue_has_fewer_blanks_than_warn():
@@ -191,7 +215,7 @@ def test_a_catalogue_that_appears_meanwhile_is_not_overwritten(tmp_path, monkeyp
         (tmp_path / "new" / "theirs").write_text("x")
 
     monkeypatch.setattr(generate, "write_faults", intrude)
-    with pytest.raises(CatalogError, match="cannot be written"):
+    with pytest.raises(WriteError, match="cannot be written"):
         generate_catalog(tmp_path / "new", 27, 1, log=silent)
     assert [path.name for path in tmp_path.rglob("*")] == ["new", "theirs"]
 

@@ -28,6 +28,15 @@ def test_a_file_that_cannot_be_written_is_reported(tmp_path, count):
         list(write_images(bad, tmp_path, count))
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_the_disk_refuses_is_the_disks_error_whoever_writes(tmp_path, count):
+    (tmp_path / "file").write_bytes(b"")
+    bad = [*TASKS[:20], ImageTask("file/a.jpg", 1280, 1, "", 0, "")]
+    with pytest.raises(NotADirectoryError) as caught:
+        list(write_images(bad, tmp_path, count))
+    assert caught.value.filename == str(tmp_path / "file" / "a.jpg")
+
+
 def test_a_worker_that_dies_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(worker_pool, "_WORKER_MODULE", "keyword")  # Says nothing and ends.
     with pytest.raises(CatalogError, match="ended early"):

@@ -231,7 +231,7 @@ def quality_metadata(quality: "FeatureQuality") -> dict[str, Any]:
             }
         )
         metadata |= {
-            "test against train": moved.verdict,
+            "test against train": moved.told,
             "AUC of test against train": moved.auc,
             "distances": table(columns, rows=12),
         }

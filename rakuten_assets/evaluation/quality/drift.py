@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,7 @@ Verdict = Literal["none", "small", "large"]
 # An AUC of 0.5 is chance. Distances are the Kolmogorov-Smirnov statistic, 0 to 1.
 SMALL_AUC, LARGE_AUC = 0.55, 0.70
 SMALL_DISTANCE, LARGE_DISTANCE = 0.05, 0.15
+_LIMITS = {"small": (SMALL_AUC, SMALL_DISTANCE), "large": (LARGE_AUC, LARGE_DISTANCE)}
 SIGNIFICANCE = 0.05
 MAX_ROWS = 30_000
 _PENALTY = 0.1
@@ -47,6 +49,12 @@ class Drift:
     p_values: Doubles
     columns: tuple[str, ...]
     verdict: Verdict
+
+    @property
+    def told(self) -> str:
+        """The verdict and what decided it."""
+        pairs = zip(self.distances.tolist(), self.p_values.tolist(), strict=True)
+        return drift_told(self.verdict, self.auc, dict(zip(self.columns, pairs, strict=True)))
 
 
 def drift(
@@ -111,6 +119,41 @@ def drift(
         columns=columns,
         verdict=_verdict(auc, float(distances[p_values < SIGNIFICANCE].max(initial=0.0))),
     )
+
+
+def drift_told(verdict: Verdict, auc: float, columns: Mapping[str, tuple[float, float]]) -> str:
+    """A verdict in words: what decided it, with its limit, and then the other measure.
+
+    Args:
+        columns: distance and adjusted p-value of each column compared.
+    """
+    level = "small" if verdict == "none" else verdict
+    auc_limit, distance_limit = _LIMITS[level]
+    by_auc = (
+        f"a linear classifier tells test from train with an AUC of {auc:.3f} (chance: 0.5, {level} from "
+        f"{auc_limit:.2f})"
+    )
+    # As in the verdict: a distance that chance explains decides nothing.
+    distances = {name: distance for name, (distance, p_value) in columns.items() if p_value < SIGNIFICANCE}
+    largest = max(distances, key=distances.__getitem__, default="")
+    by_distance = (
+        f"the Kolmogorov-Smirnov distance of {_described(largest)} is {distances[largest]:.3f} ({level} from "
+        f"{distance_limit:.2f})"
+        if largest
+        else "no column has a significant Kolmogorov-Smirnov distance"
+    )
+    reached = {by_auc: auc >= auc_limit, by_distance: distances.get(largest, 0.0) >= distance_limit}
+    deciding, other = (
+        [text for text, reaches in reached.items() if reaches is wanted] for wanted in (True, False)
+    )
+    if verdict == "none" or not deciding:
+        return f"{verdict}: {', and '.join(reached)}"
+    return "; ".join([f"{verdict}, because {' and '.join(deciding)}", *other])
+
+
+def _described(column: str) -> str:
+    """What a column holds, for a reader who does not know the table: its names are short."""
+    return f"the head's probability of {column}" if column.startswith("class ") else f"principal {column}"
 
 
 def area_under_curve(scores: Doubles, positive: npt.ArrayLike) -> float:

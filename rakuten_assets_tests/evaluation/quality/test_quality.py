@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.evaluation.heads.logistic import fit_logistic
 from rakuten_assets.evaluation.quality.document import quality_document
-from rakuten_assets.evaluation.quality.drift import area_under_curve
+from rakuten_assets.evaluation.quality.drift import area_under_curve, drift_told
 from rakuten_assets.evaluation.quality.neighbours import near_identical_pairs, neighbour_agreement
 from rakuten_assets.evaluation.quality.report import feature_quality
 from rakuten_assets.evaluation.quality.statistics import feature_statistics, principal_scores
@@ -118,6 +118,39 @@ def test_the_whole_report_leaves_invalid_rows_out() -> None:
     assert plain.train.mean == pytest.approx(found.train.mean)
     with pytest.raises(CatalogError, match="no valid row"):
         feature_quality(features, labels, valid=np.zeros(600, bool))
+
+
+def test_the_check_names_the_distance_that_decided() -> None:
+    """A column that is as wide as train's in the middle and far from it on both sides: no line tells the two apart."""
+    features, labels = catalog(2400)
+    test, _ = catalog(1200, seed=2)
+    test[:, 0] = test[:, 0].mean() + 3 * (test[:, 0] - test[:, 0].mean())
+    found = feature_quality(features, labels, test_features=test)
+    assert found.drift is not None and found.drift.verdict == "large" and found.drift.auc < 0.55
+    verdict = alike(found)
+    assert not verdict.passed
+    at = int(found.drift.distances.argmax())
+    assert verdict.summary.startswith(
+        f"difference: large, because the Kolmogorov-Smirnov distance of principal {found.drift.columns[at]} is "
+        f"{found.drift.distances[at]:.3f} (large from 0.15); a linear classifier tells test from train with an AUC of"
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "auc", "column", "told"),
+    [
+        ("large", 0.9, (0.2, 0.01), "large, because a linear classifier tells test from train with an AUC of 0.900 "
+         "(chance: 0.5, large from 0.70) and the Kolmogorov-Smirnov distance of principal component 1 is 0.200"),
+        ("small", 0.6, (0.9, 0.5), "small, because a linear classifier tells test from train with an AUC of 0.600 "
+         "(chance: 0.5, small from 0.55); no column has a significant Kolmogorov-Smirnov distance"),
+        ("none", 0.51, (0.01, 0.01), "none: a linear classifier tells test from train with an AUC of 0.510 (chance: "
+         "0.5, small from 0.55), and the Kolmogorov-Smirnov distance of principal component 1 is 0.010 (small from"),
+    ],
+)  # fmt: skip
+def test_a_verdict_on_drift_says_what_decided_it(
+    verdict: Any, auc: float, column: tuple[float, float], told: str
+) -> None:
+    assert drift_told(verdict, auc, {"component 1": column}).startswith(told)
 
 
 @pytest.mark.parametrize(("usable", "groups"), [(0, 40), (1, 40), (40, 1)])
