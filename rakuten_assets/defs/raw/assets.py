@@ -58,9 +58,9 @@ def y_train(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settin
 
     Read from `Y_train_CVw08PX.csv`.
     """
-    path = open_catalog(settings, context.log.info).y_train
-    version = sha256_of_file(path)
-    try:  # The file alone: a folder that is not there, or a full disk, says nothing about the contract.
+    try:
+        path = open_catalog(settings, context.log.info).y_train
+        version = sha256_of_file(path)
         labels = read_labels(path)
     except CatalogError as error:
         yield from refuse(context, contract_broken(error))
@@ -81,10 +81,10 @@ def y_train(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settin
 
 
 def _products(context: dg.AssetExecutionContext, settings: Settings, split: Split) -> Gives[pd.DataFrame]:
-    folder = open_catalog(settings, context.log.info)
-    path = folder.x_train if split == "train" else folder.x_test
-    version = sha256_of_file(path)
-    try:  # As in `y_train`.
+    try:
+        folder = open_catalog(settings, context.log.info)
+        path = folder.x_train if split == "train" else folder.x_test
+        version = sha256_of_file(path)
         products = read_products(path, split)
     except CatalogError as error:
         yield from refuse(context, contract_broken(error))
