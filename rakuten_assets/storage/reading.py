@@ -154,6 +154,38 @@ def bucket_files(folder: Path | UPath) -> dict[str, dict[str, Any]]:
     return {name: entry for name, entry in named if name}  # without a name: what some tools put for a folder
 
 
+def listed_files(folder: Path | UPath) -> Iterator[tuple[str, dict[str, Any]]]:
+    """As `bucket_files`, page by page where the store can: of millions of files not all are in memory.
+
+    Raises:
+        FileNotFoundError: if there is nothing in it; not on S3, where that is a folder without files.
+        NotADirectoryError: if it is a file; not on S3.
+        OSError: a bucket refuses to say; an `UnreachableError`, where it did not answer.
+    """
+    far: Any = folder
+    if far.protocol not in ("s3", "s3a"):
+        yield from bucket_files(folder).items()
+        return
+    going_on: dict[str, str] = {}
+    while True:
+        page = _page(folder, **going_on)
+        for entry in page.get("Contents", ()):
+            if name := entry["Key"].rpartition("/")[2]:
+                yield name, {**entry, "size": entry["Size"]}
+        if not page.get("IsTruncated"):
+            return
+        going_on = {"ContinuationToken": page["NextContinuationToken"]}
+
+
+def _page(folder: Any, **options: Any) -> dict[str, Any]:
+    """A page of an S3 bucket's listing, as S3 gives it."""
+    bucket, key, _ = folder.fs.split_path(folder.path)
+    where = {"Bucket": bucket, "Prefix": f"{key.rstrip('/')}/" if key else "", "Delimiter": "/"}
+    with client_errors(folder):
+        page: dict[str, Any] = folder.fs.call_s3("list_objects_v2", **where, **options)
+    return page
+
+
 def bucket_folders(folder: Path | UPath) -> list[str]:
     """Names of the folders in a bucket's folder. Errors as `bucket_files`."""
     names = (entry["name"].rstrip("/") for entry in _listed(folder) if entry["type"] == "directory")
@@ -186,10 +218,7 @@ def some_files(folder: Path | UPath) -> list[str]:
     with a dot apart."""
     far: Any = folder
     if far.protocol in ("s3", "s3a"):
-        bucket, key, _ = far.fs.split_path(far.path)
-        where = {"Bucket": bucket, "Prefix": f"{key.rstrip('/')}/" if key else "", "Delimiter": "/"}
-        with client_errors(folder):
-            page = far.fs.call_s3("list_objects_v2", **where, MaxKeys=_SOME)
+        page = _page(folder, MaxKeys=_SOME)
         names = [entry["Key"].rpartition("/")[2] for entry in page.get("Contents", ())]
         if (seen := _visible(names)) or not page.get("IsTruncated"):
             return seen

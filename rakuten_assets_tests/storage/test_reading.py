@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from rakuten_assets.errors import StoreError, WriteError
+from rakuten_assets.errors import StoreError, UnreachableError, WriteError
 from rakuten_assets.outputs.places import as_place
 from rakuten_assets.settings import Settings, SettingsError
 from rakuten_assets.storage import copies
@@ -26,6 +27,7 @@ from rakuten_assets.storage.reading import (
     at_address,
     bucket_files,
     file_size,
+    listed_files,
     open_sized,
     read_bytes,
     read_together,
@@ -83,6 +85,37 @@ def test_what_another_client_writes_is_seen_at_once(server: BucketServer, bucket
     assert sorted(bucket_files(bucket)) == ["one", "two"]
     assert (bucket / "two").exists()
     assert read_bytes(bucket / "one") == b"another"
+
+
+def test_a_long_listing_comes_in_pages(server: BucketServer, bucket: UPath) -> None:
+    names = [f"{number:04}.jpg" for number in range(1005)]
+    client = server.client
+    with ThreadPoolExecutor(8) as pool:
+        for name in (*names, "", "below/other"):
+            key = f"{bucket.name}/{name}"
+            pool.submit(client.put_object, Bucket=BUCKET, Key=key, Body=name.encode())
+    server.forget()
+    found = dict(listed_files(bucket))
+    assert [one.method for one in server.requests] == ["GET", "GET"]
+    assert list(found) == names
+    known = bucket_files(bucket)
+    for part in ("ETag", "size", "LastModified"):
+        assert {name: entry[part] for name, entry in found.items()} == {
+            name: entry[part] for name, entry in known.items()
+        }
+    assert list(listed_files(bucket / "nothing")) == []
+    server.answer = lambda one: 503 if "continuation-token" in one.query else None
+    try:
+        with pytest.raises(UnreachableError):
+            list(listed_files(bucket))
+    finally:
+        server.answer = lambda _: None
+
+
+def test_stores_that_have_no_pages_are_listed_as_they_can(request: pytest.FixtureRequest) -> None:
+    folder = UPath(f"memory://{request.node.name}")
+    (folder / "one").write_bytes(b"1")
+    assert {name: entry["size"] for name, entry in listed_files(folder)} == {"one": 1}
 
 
 @pytest.mark.parametrize("size", [10, 4096, 4097, 20_000])

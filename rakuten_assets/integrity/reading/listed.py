@@ -10,7 +10,8 @@ Files of a folder are read each time: their times can be set by anybody, and rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from upath import UPath
 from rakuten_assets.dataset.layout import IMAGE_FOLDERS, SPLITS, CatalogFolder
 from rakuten_assets.errors import StoreError, UnreachableError, WriteError
 from rakuten_assets.storage.files import is_local
-from rakuten_assets.storage.reading import bucket_files
+from rakuten_assets.storage.reading import listed_files
 from rakuten_assets.storage.tables import read_table, write_table
 
 _COLUMNS = ["file", "version", "sha256"]
@@ -78,13 +79,18 @@ class ListedImages:
 
 
 def listed_images(
-    records: Path | UPath, folder: CatalogFolder, share: float, log: Callable[[str], None]
+    records: Path | UPath,
+    folder: CatalogFolder,
+    wanted: Collection[str],
+    share: float,
+    log: Callable[[str], None],
 ) -> ListedImages | None:
     """List a catalogue's images; None where they lie in folders, or are so few that reading them is quicker.
 
     Args:
         records: folder of the records.
-        share: of the catalogue's images, those that are to be scanned.
+        wanted: `file` of the images that are to be scanned: of the others nothing is kept.
+        share: of the catalogue's images, those.
 
     Raises:
         UnreachableError: if the bucket does not answer.
@@ -93,14 +99,11 @@ def listed_images(
         return None
     versions = {}
     for split in SPLITS:
-        try:
-            entries = bucket_files(folder.images[split])
-        except (FileNotFoundError, NotADirectoryError):
-            entries = {}
-        for name, entry in entries.items():
-            version = _version(entry)
-            # Of another bucket's image it says nothing.
-            versions[f"{IMAGE_FOLDERS[split]}/{name}"] = version and f"{folder.images[split]} {version}"
+        parent, place = IMAGE_FOLDERS[split], folder.images[split]
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for name, entry in listed_files(place):
+                if (file := f"{parent}/{name}") in wanted and (version := _version(entry)):
+                    versions[file] = f"{place} {version}"  # Of another bucket's image it says nothing.
     return ListedImages(records, versions, log)
 
 

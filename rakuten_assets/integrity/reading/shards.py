@@ -72,8 +72,9 @@ def scan_shards(
         sweep(journal, set(manifest["shard"]))
     listed = None
     if listings is not None:
-        share = sum(map(len, wanted.values())) / max(1, len(manifest))
-        listed = listed_images(listings, folder, share, log or to_standard_error)
+        files = set().union(*(rows["file"] for rows in wanted.values()))
+        share = len(files) / max(1, len(manifest))
+        listed = listed_images(listings, folder, files, share, log or to_standard_error)
     with Progress("scan", sum(map(len, wanted.values())), log=log) as progress:
         for key, rows in wanted.items():
             started = time.perf_counter()
@@ -82,12 +83,12 @@ def scan_shards(
             known = [pieces.read()] if pieces is not None else []
             if (found := earlier(key)) is not None:
                 known.append(found)
-            files = rows["file"].tolist()
-            unchanged = listed.unchanged(key, files) if listed is not None else ()
-            scan = scan_files(folder.image_paths(files), limits, workers, known, progress, pieces, unchanged)
+            names = rows["file"].tolist()
+            unchanged = listed.unchanged(key, names) if listed is not None else ()
+            scan = scan_files(folder.image_paths(names), limits, workers, known, progress, pieces, unchanged)
             table = pd.concat([rows, scan.frame[SCAN_COLUMNS]], axis=1)
             yield ScannedShard(key, rows, table, scan.measured, time.perf_counter() - started)
             if pieces is not None:
                 pieces.clear()
             if listed is not None:
-                listed.keep(key, files, scan.frame["sha256"].tolist())
+                listed.keep(key, names, scan.frame["sha256"].tolist())

@@ -14,7 +14,7 @@ from rakuten_assets.images.limits import DecodeLimits
 from rakuten_assets.integrity.reading import listed
 from rakuten_assets.integrity.reading.shards import scan_shards
 from rakuten_assets.storage.files import write_bytes
-from rakuten_assets.storage.reading import at_address, bucket_files
+from rakuten_assets.storage.reading import at_address, listed_files
 from rakuten_assets_tests.bucket import BUCKET, BucketServer, Request
 from rakuten_assets_tests.images.pictures import encoded, smooth
 
@@ -154,10 +154,10 @@ def test_other_limits_hold_for_what_is_not_read(bucket: Bucket, limits: DecodeLi
 def test_another_buckets_record_says_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the same names, even where all that is listed of them is the same."""
 
-    def at_the_same_time(folder: UPath) -> dict[str, dict[str, Any]]:
-        return {name: {**entry, "LastModified": "now"} for name, entry in bucket_files(folder).items()}
+    def at_the_same_time(folder: UPath) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, {**entry, "LastModified": "now"}) for name, entry in listed_files(folder)]
 
-    monkeypatch.setattr(listed, "bucket_files", at_the_same_time)
+    monkeypatch.setattr(listed, "listed_files", at_the_same_time)
     bucket.scan()
     other = Bucket(bucket.server, bucket.root.parent / f"{bucket.root.name}-copy")
     for file, content in FILES.items():
