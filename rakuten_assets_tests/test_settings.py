@@ -147,7 +147,7 @@ def test_a_file_address_becomes_a_plain_path(address: str) -> None:
 def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAKUTEN_DATA_DIR", "")
     monkeypatch.setenv("RAKUTEN_SHARDS", "")
-    Path(".env").write_text("RAKUTEN_BATCH_SIZE=\nRAKUTEN_THREADS\n")
+    Path(".env").write_text("RAKUTEN_BATCH_SIZE=\nRAKUTEN_THREADS= \n")
     settings = Settings.load()
     assert settings.data_dir is None
     assert (settings.shards, settings.batch_size) == (16, 0)
@@ -333,6 +333,100 @@ def test_a_file_of_any_editor_is_read(text: str) -> None:
 def test_a_line_with_a_colon_is_told_how_it_is_written(name: str) -> None:
     Path(".env").write_text(f"OTHER: x\n{name}: 4\n")
     assert refusal() == f".env, line 2: '{name}: 4' sets nothing; write {name}=4"
+
+
+@pytest.mark.parametrize(
+    ("line", "way_out"),
+    [
+        ("RAKUTEN_STORAGE /tmp/x", "write RAKUTEN_STORAGE=/tmp/x"),
+        ("export RAKUTEN_SHARDS 4  # four", "write RAKUTEN_SHARDS=4"),
+        ("RAKUTEN_SHARDS := 4", "write RAKUTEN_SHARDS=4"),
+        ('"RAKUTEN_SHARDS"=4', "write RAKUTEN_SHARDS=4"),
+        ("RAKUTEN_BACKBONE", "write RAKUTEN_BACKBONE=VALUE, or remove the line"),
+        ("RAKUTEN_BACKBONE  # which?", "write RAKUTEN_BACKBONE=VALUE, or remove the line"),
+        ("export RAKUTEN_X", "write RAKUTEN_X=VALUE, or remove the line"),
+        ("rakuten_shards", "write rakuten_shards=VALUE, or remove the line"),
+        *(
+            (line, "write RAKUTEN_STORAGE=VALUE, the value in one pair of quotes or none")
+            for line in (
+                'RAKUTEN_STORAGE="/tmp/x',
+                "RAKUTEN_STORAGE='/tmp/x",
+                'RAKUTEN_STORAGE=/tmp/x"',
+                'RAKUTEN_STORAGE="/tmp/x" y',
+                'RAKUTEN_STORAGE="/tmp/"x"',
+            )
+        ),
+    ],
+)
+def test_a_line_that_sets_nothing_is_told_how_it_is_written(line: str, way_out: str) -> None:
+    Path(".env").write_text(f"# ours\n\n  {line}\nOTHER=1\n")
+    assert refusal() == f".env, line 3: {line!r} sets nothing; {way_out}"
+
+
+def test_a_line_that_another_programs_open_quote_swallows_is_told() -> None:
+    Path(".env").write_text('A=1\nOTHER="x\nRAKUTEN_STORAGE="/tmp/x"\n')
+    told = refusal()
+    assert told.startswith(".env, line 3: ")
+    assert told.endswith("sets nothing; close the quote that is opened on line 2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RAKUTEN_SHARDS=4\nOTHER\nexport OTHER\nOTHER /tmp/x\n: x\n",
+        'RAKUTEN_SHARDS=4\nOTHER="x\n',
+        "# RAKUTEN_SHARDS 5\nRAKUTEN_SHARDS=4 # it's four\n#RAKUTEN_STORAGE\n",
+        "OTHER='\nRAKUTEN_SHARDS: 5\nRAKUTEN_STORAGE\n' # a text\nRAKUTEN_SHARDS=4\n",
+        'RAKUTEN_SHARDS="4\n"\nRAKUTEN_STORAGE=\n',
+        "RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE=/tmp/l'avion\n",
+        "RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE='/tmp/x\"'\n",
+        "\n\nRAKUTEN_SHARDS=4\n\n \n",
+    ],
+)
+def test_lines_of_others_comments_and_quoted_lines_are_let_be(text: str) -> None:
+    Path(".env").write_text(text)
+    assert Settings.load().shards == 4
+
+
+@pytest.mark.parametrize("line", ["RAKUTEN_WEBHOOK {}", "RAKUTEN_WEBHOOK: {}", 'rakuten_webhook="{}'])
+def test_a_secret_is_not_shown_where_its_line_sets_nothing(line: str) -> None:
+    Path(".env").write_text(line.format("https://hooks.example/T0/s3cr3t"))
+    told = refusal()
+    assert ".env, line 1: the line of " in told
+    assert "s3cr3t" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("folder", "it is a folder"),
+        ("pipe", "it is a pipe"),
+        ("link to nowhere", "No such file"),
+        ("link to itself", "Too many levels"),
+    ],
+)
+def test_what_is_no_readable_file_is_told_with_its_path(tmp_path: Path, kind: str, why: str) -> None:
+    path = tmp_path / ".env"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere" if kind == "link to nowhere" else ".env")
+    told = refusal()
+    assert told.startswith(f"{path} cannot be read: {why}")
+    assert "put a text file there that this user may read, or rename what is there" in told
+    assert "\n" not in told
+
+
+def test_a_virtual_environment_and_an_empty_device_named_so_are_let_be(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.symlink_to(os.devnull)
+    assert Settings.load().shards == 16
+    path.unlink()
+    path.mkdir()
+    (path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    assert Settings.load().shards == 16
 
 
 def test_without_a_home_folder_a_tilde_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
