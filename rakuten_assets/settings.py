@@ -355,7 +355,8 @@ class _Variables(PydanticBaseSettingsSource):
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        given = given_variables(variable_names(), _env_folders())
+        secret = [PREFIX + name.upper() for name in _SECRETS]
+        given = given_variables(variable_names(), _env_folders(), secret)
         return {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
 
 

@@ -4,16 +4,27 @@ Every table, document and record gets the digest that it is verified by from now
 what it is, and the published arrays are not touched. Features that 0.1.0 computed do not say on which kind of
 processor: they stay where they are, and the next run makes them again. The layout file is written last: a run of this
 command that was cut short is simply started again.
+
+| exit status | means |
+|---|---|
+| 0 | the storage has today's format |
+| 1 | it has, but files in it are damaged; they were named and left as they are |
+| 2 | it was not upgraded: a wrong argument, no storage |
+| 70 | it was not: a defect of this program |
+| 130 | interrupted |
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from upath import UPath
 
-from rakuten_assets.errors import RakutenAssetsError, StoreError
+from rakuten_assets.errors import StoreError
+from rakuten_assets.runtime.console import refusals_told, run_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import LAYOUT_VERSION, Storage
 from rakuten_assets.storage.records import CHECKSUM, read_mapping, record_versions, write_record
@@ -45,7 +56,8 @@ def upgrade(storage: Storage, log: Callable[[str], None]) -> int:
         layout = read_mapping(storage.layout_file)
     except FileNotFoundError:
         raise StoreError(
-            f"{storage.layout_file} is missing: there is no storage of ours in {storage.root}; set RAKUTEN_STORAGE"
+            f"{storage.layout_file} is missing: there is no storage of ours in {storage.root}; name its folder as "
+            "STORAGE, or set RAKUTEN_STORAGE"
         ) from None
     if layout.get("version") != 1 or CHECKSUM in layout:
         storage.claim()
@@ -107,16 +119,36 @@ def _write_document_record(path: UPath, record: UPath) -> None:
     record_versions(record, path, content)
 
 
-def main() -> int:
-    """Upgrade the storage that the settings name."""
-    try:
-        settings = Settings.load()
-        damaged = upgrade(Storage(settings.storage, settings.shards), print)
-    except RakutenAssetsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 1 if damaged else 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status."""
+    given = _parser().parse_args(arguments)
+    return refusals_told(lambda: _run(given), "the storage", "start the command again")
+
+
+def _run(given: argparse.Namespace) -> int:
+    settings = Settings.load(**_overrides(given))
+    return 1 if upgrade(Storage(settings.storage, settings.shards), print) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rakuten_assets.upgrade",
+        description="Bring a storage that release 0.1.0 wrote to today's format: every table, document and record "
+        "gets the digest that it is verified by. No content changes; a storage of today's format stays as it is.",
+    )
+    parser.add_argument(
+        "storage",
+        metavar="STORAGE",
+        nargs="?",
+        help="folder or bucket address of the storage, a relative one below the project's root; default: "
+        "RAKUTEN_STORAGE",
+    )
+    return parser
+
+
+def _overrides(given: argparse.Namespace) -> dict[str, Any]:
+    return {} if given.storage is None else {"storage": given.storage}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -13,10 +13,11 @@ import io
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 
 from rakuten_assets.errors import SettingsError
 
@@ -34,10 +35,15 @@ _SERVICE_NAME = re.compile(
 _SERVICE_ADDRESS = re.compile(r"^(tcp|udp|sctp)://", re.IGNORECASE)
 # One wrong letter of six gives 0.83; RAKUTEN_APPLICATION_ID and its like stay below 0.7.
 _NEAR, _NEAR_WHATEVER_THE_LENGTH = 0.8, 0.9
-_COLON_LINE = re.compile(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*:", re.IGNORECASE)
+# A line that is meant for this project, whether it sets something or not.
+_OUR_LINE = re.compile(rf"^\s*(?:export\s+)?[\"']?(?P<name>{PREFIX}\w*)[\"']?(?P<rest>.*)$", re.IGNORECASE)
+_COMMENT = re.compile(r"(^|\s+)#.*")
+_QUOTED = re.compile(r"""(["'])(\\.|(?!\1)[^\\])*\1""")
 
 
-def given_variables(known: Sequence[str], folders: Sequence[Path]) -> dict[str, str]:
+def given_variables(
+    known: Sequence[str], folders: Sequence[Path], secret: Collection[str] = ()
+) -> dict[str, str]:
     """Values of the known variables that are set, by name; the environment wins over `.env`.
 
     An empty value is none.
@@ -45,12 +51,13 @@ def given_variables(known: Sequence[str], folders: Sequence[Path]) -> dict[str, 
     Args:
         known: the settings' names, in capitals.
         folders: whose `.env` is read where there is one; an earlier folder's value wins.
+        secret: known names whose value no message shows.
 
     Raises:
-        SettingsError: for a name that is nearly a known one, a name that is given twice in one place, or a `.env` file
-            that cannot be read.
+        SettingsError: for a name that is nearly a known one, a name that is given twice in one place, a line of `.env`
+            that begins with the prefix and sets nothing, or a `.env` that cannot be read.
     """
-    files = {path: _env_file(path) for folder in folders for path in [folder / ENV_FILE]}
+    files = {path: _env_file(path, known, secret) for folder in folders for path in [folder / ENV_FILE]}
     strange = {
         name
         for source, variables in ((_ENVIRONMENT, os.environ), *files.items())
@@ -124,18 +131,79 @@ def _spellings(name: str, variables: Variables) -> dict[str, str]:
     return {given: value for given, value in variables.items() if given.upper() == name and value}
 
 
-def _env_file(path: Path) -> Variables:
+def _env_file(path: Path, known: Collection[str], secret: Collection[str]) -> Variables:
+    text = _text_of(path)
+    for number, line, way_out in _lines_that_set_nothing(text, known, secret):
+        shown = f"the line of {line['name']}" if line["name"].upper() in secret else repr(line[0].strip())
+        raise SettingsError(f"{path}, line {number}: {shown} sets nothing; {way_out}")
+    return dotenv_values(stream=io.StringIO(text))
+
+
+def _text_of(path: Path) -> str:
+    """What a `.env` file holds; nothing where there is none."""
     try:
+        if (path / "pyvenv.cfg").is_file():  # Some give their virtual environment this name.
+            return ""
+        if path.is_fifo():  # Whoever opens it may wait for ever.
+            raise _unreadable(path, "it is a pipe")
         # A byte order mark, which editors of Windows write, is no part of the first name.
-        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path.absolute()} cannot be read as UTF-8 text: {error}") from None
-    lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if colon := _COLON_LINE.match(line):
-            value = line[colon.end() :].strip()
-            raise SettingsError(
-                f"{path}, line {number}: {line.strip()!r} sets nothing; write {colon[1]}={value}"
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            f"{path.absolute()} cannot be read as UTF-8 text: {error}; save it as UTF-8"
+        ) from None
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            return ""
+        raise _unreadable(path, "it is a folder" if path.is_dir() else error.strerror or str(error)) from None
+
+
+def _unreadable(path: Path, why: str) -> SettingsError:
+    return SettingsError(
+        f"{path.absolute()} cannot be read: {why}; settings are read from a file of this name: put a text file there "
+        "that this user may read, or rename what is there"
+    )
+
+
+def _lines_that_set_nothing(
+    text: str, known: Collection[str], secret: Collection[str]
+) -> Iterator[tuple[int, re.Match[str], str]]:
+    """Lines that begin with the prefix and are no `NAME=value`: number, line, and the way out.
+
+    Other programs' lines are not looked into, nor are those within a quoted value that is whole. A name alone leaves
+    its variable unset.
+    """
+    lines = text.split("\n")
+    for binding in parse_stream(io.StringIO(text)):
+        original = binding.original.string
+        first = binding.original.line + original[: len(original) - len(original.lstrip())].count("\n")
+        last = first + original.strip().count("\n")
+        if first > len(lines):
+            continue  # nothing but blank lines
+        if ours := _OUR_LINE.match(lines[first - 1]):
+            rest = _COMMENT.sub("", ours["rest"]).strip()
+            if not rest:
+                continue
+            name, value = ours["name"], rest.strip(" \t:=")
+            sets = (
+                not binding.error and binding.value is not None and not re.search("[:\"']", binding.key or "")
             )
-        lines.append(line)
-    return dotenv_values(stream=io.StringIO("\n".join(lines) + "\n"))
+            if sets and name.upper() not in known:
+                continue  # another program's, whatever it means by its quotes
+            if value and not _quotes_pair(value) and not (sets and value[0] in "\"'"):
+                yield first, ours, f"write {name}=VALUE, the value in one pair of quotes or none"
+            elif not sets:
+                told = bool(value) and name.upper() not in secret
+                way_out = f"write {name}={value}" if told else f"write {name}=VALUE, or remove the line"
+                yield first, ours, way_out
+        elif binding.error:
+            for number in range(first + 1, last + 1):
+                if ours := _OUR_LINE.match(lines[number - 1]):
+                    yield number, ours, f"close the quote that is opened on line {first}"
+
+
+def _quotes_pair(value: str) -> bool:
+    """Whether a value is within one pair of quotes, or plain without half of a pair at its end."""
+    if value[0] in "\"'":
+        return _QUOTED.fullmatch(value) is not None
+    return value[-1] not in "\"'" or value.count(value[-1]) % 2 == 0

@@ -335,6 +335,99 @@ def test_a_line_with_a_colon_is_told_how_it_is_written(name: str) -> None:
     assert refusal() == f".env, line 2: '{name}: 4' sets nothing; write {name}=4"
 
 
+@pytest.mark.parametrize(
+    ("line", "way_out"),
+    [
+        ("RAKUTEN_STORAGE /tmp/x", "write RAKUTEN_STORAGE=/tmp/x"),
+        ("export RAKUTEN_SHARDS 4  # four", "write RAKUTEN_SHARDS=4"),
+        ("RAKUTEN_SHARDS := 4", "write RAKUTEN_SHARDS=4"),
+        ("RAKUTEN_SHARDS:", "write RAKUTEN_SHARDS=VALUE, or remove the line"),
+        ('"RAKUTEN_SHARDS"=4', "write RAKUTEN_SHARDS=4"),
+        *(
+            (line, "write RAKUTEN_STORAGE=VALUE, the value in one pair of quotes or none")
+            for line in (
+                'RAKUTEN_STORAGE="/tmp/x',
+                "RAKUTEN_STORAGE='/tmp/x",
+                'RAKUTEN_STORAGE=/tmp/x"',
+                'RAKUTEN_STORAGE="/tmp/x" y',
+                'RAKUTEN_STORAGE="/tmp/"x"',
+            )
+        ),
+    ],
+)
+def test_a_line_that_sets_nothing_is_told_how_it_is_written(line: str, way_out: str) -> None:
+    Path(".env").write_text(f"# ours\n\n  {line}\nOTHER=1\n")
+    assert refusal() == f".env, line 3: {line!r} sets nothing; {way_out}"
+
+
+def test_a_line_that_another_programs_open_quote_swallows_is_told() -> None:
+    Path(".env").write_text('A=1\nOTHER="x\nRAKUTEN_STORAGE="/tmp/x"\n')
+    told = refusal()
+    assert told.startswith(".env, line 3: ")
+    assert told.endswith("sets nothing; close the quote that is opened on line 2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RAKUTEN_SHARDS=4\nOTHER\nexport OTHER\nOTHER /tmp/x\n: x\n",
+        'RAKUTEN_SHARDS=4\nOTHER="x\n',
+        "# RAKUTEN_SHARDS 5\nRAKUTEN_SHARDS=4 # it's four\n#RAKUTEN_STORAGE\n",
+        "OTHER='\nRAKUTEN_SHARDS: 5\nRAKUTEN_STORAGE\n' # a text\nRAKUTEN_SHARDS=4\n",
+        'RAKUTEN_SHARDS="4\n"\nRAKUTEN_STORAGE=\n',
+        "RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE=/tmp/l'avion\n",
+        "RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE='/tmp/x\"'\n",
+        "\n\nRAKUTEN_SHARDS=4\n\n \n",
+        'RAKUTEN_SHARDS=4\nRAKUTEN_APP_PASSWORD=abc"\n',
+        "RAKUTEN_SHARDS=4\nRAKUTEN_BACKBONE  # which?\nexport RAKUTEN_THREADS\n",
+    ],
+)
+def test_lines_of_others_comments_and_quoted_lines_are_let_be(text: str) -> None:
+    Path(".env").write_text(text)
+    assert Settings.load().shards == 4
+
+
+@pytest.mark.parametrize("line", ["RAKUTEN_WEBHOOK {}", "RAKUTEN_WEBHOOK: {}", 'rakuten_webhook="{}'])
+def test_a_secret_is_not_shown_where_its_line_sets_nothing(line: str) -> None:
+    Path(".env").write_text(line.format("https://hooks.example/T0/s3cr3t"))
+    told = refusal()
+    assert ".env, line 1: the line of " in told
+    assert "s3cr3t" not in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("folder", "it is a folder"),
+        ("pipe", "it is a pipe"),
+        ("link to nowhere", "No such file"),
+        ("link to itself", "Too many levels"),
+    ],
+)
+def test_what_is_no_readable_file_is_told_with_its_path(tmp_path: Path, kind: str, why: str) -> None:
+    path = tmp_path / ".env"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("nowhere" if kind == "link to nowhere" else ".env")
+    told = refusal()
+    assert told.startswith(f"{path} cannot be read: {why}")
+    assert "put a text file there that this user may read, or rename what is there" in told
+    assert "\n" not in told
+
+
+def test_a_virtual_environment_and_an_empty_device_named_so_are_let_be(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.symlink_to(os.devnull)
+    assert Settings.load().shards == 16
+    path.unlink()
+    path.mkdir()
+    (path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    assert Settings.load().shards == 16
+
+
 def test_without_a_home_folder_a_tilde_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     assert "no home folder is known for ~; write the whole path" in refusal(storage="~/results")

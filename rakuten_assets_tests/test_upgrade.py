@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,10 +152,59 @@ def test_the_command(
 ) -> None:
     monkeypatch.setenv("RAKUTEN_STORAGE", str(tmp_path))
     monkeypatch.setenv("RAKUTEN_SHARDS", "2")
-    assert upgrade_module.main() == 2
+    assert upgrade_module.main([]) == 2
     assert "there is no storage of ours" in capsys.readouterr().err
     (tmp_path / "assets").mkdir()
     (tmp_path / "assets" / "layout.json").write_text('{"version": 1, "shards": 2}')
-    assert upgrade_module.main() == 0
+    assert upgrade_module.main([]) == 0
     assert f"{tmp_path} has format 2 now" in capsys.readouterr().out
     assert Storage(UPath(tmp_path), 2).claim() is False
+
+
+@pytest.fixture
+def old_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The layout file of a storage of release 0.1.0, which the settings name."""
+    layout = tmp_path / "storage" / "assets" / "layout.json"
+    layout.parent.mkdir(parents=True)
+    layout.write_text('{"version": 1, "shards": 2}')
+    monkeypatch.setenv("RAKUTEN_STORAGE", str(tmp_path / "storage"))
+    return layout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--help"], 0), (["--dry-run"], 2), (["--dry-run", "--foo"], 2), (["here", "there"], 2)],
+)
+def test_the_command_does_nothing_where_its_arguments_do_not_ask_for_it(
+    old_layout: Path, arguments: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = old_layout.read_bytes()
+    with pytest.raises(SystemExit) as ended:
+        upgrade_module.main(arguments)
+    assert ended.value.code == status
+    told = capsys.readouterr()
+    assert "usage: python -m rakuten_assets.upgrade" in (told.out if status == 0 else told.err)
+    assert old_layout.read_bytes() == before
+
+
+def test_the_command_upgrades_the_storage_that_it_is_given(
+    old_layout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = old_layout.read_bytes()
+    other = tmp_path / "other"
+    (other / "assets").mkdir(parents=True)
+    (other / "assets" / "layout.json").write_bytes(before)
+    assert upgrade_module.main([str(other)]) == 0
+    assert f"{other} has format 2 now" in capsys.readouterr().out
+    assert old_layout.read_bytes() == before, "that is another storage"
+    assert upgrade_module.main([str(tmp_path / "none")]) == 2
+    assert "name its folder as STORAGE, or set RAKUTEN_STORAGE" in capsys.readouterr().err
+
+
+def test_the_module_takes_the_arguments_of_its_command_line(old_layout: Path) -> None:
+    before = old_layout.read_bytes()
+    command = [sys.executable, "-m", "rakuten_assets.upgrade", "--dry-run"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2, ended.stderr
+    assert "unrecognized arguments: --dry-run" in ended.stderr
+    assert old_layout.read_bytes() == before

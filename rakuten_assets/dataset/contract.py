@@ -7,6 +7,8 @@ out; nothing is repaired or dropped in silence. Rows are matched by the index co
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from rakuten_assets.dataset.layout import X_TEST_FILE, X_TRAIN_FILE, Y_TRAIN_FILE, Split
-from rakuten_assets.dataset.text_table import TextTable, read_text_table, shorten
+from rakuten_assets.dataset.text_table import TextTable, read_text_table, shorten, split_line
 from rakuten_assets.errors import CatalogError
 
 INDEX = "index"
@@ -36,6 +38,8 @@ PRODUCT_DESCRIPTIONS = {
 LABEL_DESCRIPTIONS = {LABEL_COLUMN: "code of the product's class, one of 27"}
 """What the columns of the three tables hold."""
 
+# What programs write between fields instead of commas; a spreadsheet does where the comma is the decimal sign.
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _ROWS_PER_BLOCK = 8192  # Keeps the memory for hashing a text column to a few MB.
 _FILE_OF: dict[Split, str] = {"train": X_TRAIN_FILE, "test": X_TEST_FILE}
 
@@ -84,11 +88,20 @@ def read_labels(path: str | Path | UPath) -> pd.DataFrame:
     Raises:
         CatalogError: if the file breaks the contract.
     """
+    return read_labels_and_places(path)[0]
+
+
+def read_labels_and_places(path: str | Path | UPath) -> tuple[pd.DataFrame, Callable[[int], str]]:
+    """`read_labels`, and what says where in the file a row (counted from 0) stands: `FILE, line 7 (row 5)`.
+
+    Raises:
+        CatalogError: if the file breaks the contract.
+    """
     table = _read(path, (LABEL_COLUMN,), "train labels")
     index = table.integers(0, INDEX)
     _refuse_duplicates(table, INDEX, index)
     codes = table.integers(1, LABEL_COLUMN, least=1)
-    return pd.DataFrame({LABEL_COLUMN: codes}, index=pd.Index(index, name=INDEX))
+    return pd.DataFrame({LABEL_COLUMN: codes}, index=pd.Index(index, name=INDEX)), table.where
 
 
 def check_catalog(x_train: pd.DataFrame, y_train: pd.DataFrame, x_test: pd.DataFrame) -> None:
@@ -197,8 +210,9 @@ def _text_bytes(texts: pd.Series) -> bytes:
 
 def _read(path: str | Path | UPath, columns: tuple[str, ...], what: str) -> TextTable:
     expected = ",".join(("", *columns))
-    table = read_text_table(UPath(path), f"`{expected}`")
-    _check_header(table, columns, expected)
+    place = UPath(path)
+    table = read_text_table(place, f"`{expected}`", partial(_check_first_line, place, columns, expected))
+    _check_header(place, columns, expected, table.header, 1)
     if not len(table.lines):
         raise CatalogError(
             f"{table.path} holds a header and no row; {what} are expected there: restore the original"
@@ -206,13 +220,26 @@ def _read(path: str | Path | UPath, columns: tuple[str, ...], what: str) -> Text
     return table
 
 
-def _check_header(table: TextTable, columns: tuple[str, ...], expected: str) -> None:
-    if table.header[0] in INDEX_HEADERS and table.header[1:] == columns:
+def _check_first_line(path: UPath, columns: tuple[str, ...], expected: str, line: str, number: int) -> None:
+    for separator, name in _OTHER_SEPARATORS.items():
+        if _is_header(split_line(line, separator), columns):
+            raise CatalogError(
+                f"{path}, line {number}: the fields are separated by {name} ({shorten(separator)}), expected are "
+                f"commas as in `{expected}`. Export the table again as CSV with commas, or restore the original file"
+            )
+    if header := split_line(line):  # Else the reader of the whole file says why.
+        _check_header(path, columns, expected, header, number)
+
+
+def _check_header(
+    path: UPath, columns: tuple[str, ...], expected: str, header: Sequence[str], number: int
+) -> None:
+    if _is_header(header, columns):
         return
-    found, problems = list(table.header), []
+    found, problems = list(header), []
     missing = [name for name in columns if name not in found]
     extra = [name for name in found[1:] if name not in columns]
-    if len(found) == 1 and any(separator in found[0] for separator in ";\t|"):
+    if len(found) == 1 and any(separator in found[0] for separator in _OTHER_SEPARATORS):
         problems.append("the fields are not separated by commas")
     if missing:
         problems.append(f"missing: {', '.join(missing)}")
@@ -225,9 +252,13 @@ def _check_header(table: TextTable, columns: tuple[str, ...], expected: str) -> 
     if len(set(found)) < len(found):
         problems.append("a column occurs twice")
     raise CatalogError(
-        f"{table.path}, line 1: the header is {shorten(','.join(found), 200)}, expected is `{expected}`"
+        f"{path}, line {number}: the header is {shorten(','.join(found), 200)}, expected is `{expected}`"
         f" ({'; '.join(problems) or 'the columns are in another order'}). Restore the original file"
     )
+
+
+def _is_header(fields: Sequence[str], columns: tuple[str, ...]) -> bool:
+    return bool(fields) and fields[0] in INDEX_HEADERS and tuple(fields[1:]) == columns
 
 
 def _refuse_duplicates(table: TextTable, name: str, values: npt.NDArray[np.int64]) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -77,7 +78,9 @@ class TextTable:
         )
 
 
-def read_text_table(path: UPath, fields_hint: str) -> TextTable:
+def read_text_table(
+    path: UPath, fields_hint: str, check_header: Callable[[str, int], None] = lambda line, number: None
+) -> TextTable:
     """Read a CSV file (UTF-8, commas, double quotes; LF or CRLF; a byte order mark is skipped).
 
     CRLF becomes LF inside quoted fields too, so that copies that differ only by line ends read the same.
@@ -86,13 +89,15 @@ def read_text_table(path: UPath, fields_hint: str) -> TextTable:
 
     Args:
         fields_hint: the header that is expected, for messages.
+        check_header: given the header's line and its number before any row is read, for a wrong header makes every row
+            look wrong; raises to refuse the file.
 
     Raises:
         CatalogError: naming the file, the line and what is wrong there.
     """
     try:
         with path.open("rb") as file:
-            return _parse(path, file, fields_hint)
+            return _parse(path, file, fields_hint, check_header)
     except FileNotFoundError:
         raise CatalogError(f"{path} does not exist; put the challenge's file there") from None
     except IsADirectoryError:
@@ -109,8 +114,27 @@ def shorten(value: str, limit: int = 60) -> str:
     )
 
 
-def _parse(path: UPath, file: Any, fields_hint: str) -> TextTable:
-    reader = csv.reader(_text_lines(path, file), strict=True)
+def split_line(line: str, separator: str = ",") -> list[str]:
+    """The fields of one line; none where it does not hold a record whole.
+
+    >>> split_line('"";prdtypecode', ";")
+    ['', 'prdtypecode']
+    """
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
+    except csv.Error:
+        return []
+
+
+def _parse(path: UPath, file: Any, fields_hint: str, check_header: Callable[[str, int], None]) -> TextTable:
+    text = _text_lines(path, file)
+    ahead: list[str] = []
+    for line in text:
+        ahead.append(line)
+        if line != "\n":
+            check_header(line, len(ahead))
+            break
+    reader = csv.reader(itertools.chain(ahead, text), strict=True)
     start = 1  # Line on which the record being read starts: a quoted field may span many.
     header: list[str] = []
     rows: list[list[str]] = []

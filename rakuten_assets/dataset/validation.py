@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,10 @@ from rakuten_assets.dataset.labels import (
     class_counts,
     differences_from_known,
 )
-from rakuten_assets.dataset.layout import IMAGE_FOLDERS, image_file_name
+from rakuten_assets.dataset.layout import IMAGE_FOLDERS, Y_TRAIN_FILE, image_file_name
 from rakuten_assets.dataset.sharding import shard_of
 from rakuten_assets.errors import CatalogError
+from rakuten_assets.units import counted
 from rakuten_assets.verdicts import Verdict
 
 _ROWS_SHOWN = 10
@@ -38,18 +39,26 @@ def contract_broken(error: CatalogError) -> Verdict:
     return Verdict("csv_contract", False, str(error))
 
 
-def known_classes(y_train: pd.DataFrame) -> Verdict:
-    """Every class code is one of the challenge's 27; a table of the full real size has exactly its counts."""
+def known_classes(
+    y_train: pd.DataFrame, place_of: Callable[[int], str] = lambda row: f"{Y_TRAIN_FILE}, row {row}"
+) -> Verdict:
+    """Every class code is one of the challenge's 27; a table of the full real size has exactly its counts.
+
+    Args:
+        place_of: says where a row (counted from 0) stands in its file.
+    """
     counts = class_counts(y_train[LABEL_COLUMN])
     unknown = [code for code in counts if code not in KNOWN_CLASS_COUNTS]
     if unknown:
-        rows = y_train[y_train[LABEL_COLUMN].isin(unknown)]
-        first = rows.index[0]
+        positions = np.flatnonzero(y_train[LABEL_COLUMN].isin(unknown))
+        rows = y_train.iloc[positions]
+        how_many, fields = counted(len(rows), "such row"), "this field" if len(rows) == 1 else "these fields"
         return Verdict(
             "known_classes",
             False,
-            f"{len(rows):,} rows have a class that is not one of the 27; the first: index {first}, "
-            f"{LABEL_COLUMN} {rows[LABEL_COLUMN].iloc[0]}. Correct the label file",
+            f"{place_of(int(positions[0]))}: index {rows.index[0]} has {LABEL_COLUMN} {rows[LABEL_COLUMN].iloc[0]}, "
+            f"which is not one of the challenge's {len(KNOWN_CLASS_COUNTS)} classes ({how_many}). "
+            f"Correct {fields}, or restore the original file",
             {"unknown classes": ", ".join(map(str, unknown)), "rows": _shown(rows.reset_index())},
         )
     full = len(y_train) == KNOWN_TRAIN_ROWS

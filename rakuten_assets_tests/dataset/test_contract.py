@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from rakuten_assets.dataset.contract import (
     codes_of_rows,
     content_version,
     read_labels,
+    read_labels_and_places,
     read_products,
 )
 from rakuten_assets.errors import CatalogError
@@ -87,7 +90,7 @@ def test_the_index_header_may_be_named(tmp_path: Path, tables: SmallTables, firs
             ["", "designation", "designation", "productid", "imageid"],
             ["missing: description", "occurs twice"],
         ),
-        ([";".join(PRODUCT_HEADER)], ["not separated by commas"]),
+        ([";".join([*PRODUCT_HEADER, "extra"])], ["not separated by commas"]),
         (["0", "Piscine", "", "3001", "1001"], ["missing: designation"]),
     ],
 )
@@ -98,6 +101,40 @@ def test_a_wrong_header_is_explained(tmp_path: Path, header: list[str], words: l
     message = str(caught.value)
     expected = "`,designation,description,productid,imageid`"
     assert all(word in message for word in [str(path), "line 1", expected, *words]), message
+
+
+@pytest.mark.parametrize(
+    ("separator", "name"), [(";", "semicolons (';')"), ("\t", "tabs ('\\t')"), ("|", "vertical bars ('|')")]
+)
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@pytest.mark.parametrize("table", ["x_train", "y_train", "x_test"])
+def test_another_separator_is_told_before_the_rows(
+    tmp_path: Path, tables: SmallTables, table: str, quoting: Literal[0, 1], separator: str, name: str
+) -> None:
+    """Texts hold commas: the rows, read as they stand, would seem to have too many fields."""
+    path, header = tmp_path / f"{table}.csv", ["", "prdtypecode"] if table == "y_train" else PRODUCT_HEADER
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=separator, quoting=quoting).writerows([header, *getattr(tables, table)])
+    with pytest.raises(CatalogError) as caught:
+        read_labels(path) if table == "y_train" else read_products(path, "train")
+    assert str(caught.value) == (
+        f"{path}, line 1: the fields are separated by {name}, expected are commas as in `{','.join(header)}`. Export "
+        "the table again as CSV with commas, or restore the original file"
+    )
+
+
+def test_a_wrong_header_is_told_before_the_rows_that_it_makes_look_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "y.csv"
+    path.write_bytes(b"\nindex;code\n0;10\n1;1,5\n")
+    with pytest.raises(CatalogError, match=r"y\.csv, line 2: the header is .*not separated by commas"):
+        read_labels(path)
+
+
+def test_a_header_over_two_lines_is_compared_too(tmp_path: Path) -> None:
+    path = tmp_path / "y.csv"
+    path.write_bytes(b',"prdtype\ncode"\n0,10\n')
+    with pytest.raises(CatalogError, match="missing: prdtypecode"):
+        read_labels(path)
 
 
 def test_labels_with_the_products_header_are_refused(tmp_path: Path, tables: SmallTables) -> None:
@@ -156,6 +193,14 @@ def test_a_code_outside_the_27_is_no_error_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "y.csv"
     path.write_bytes(b",prdtypecode\n0,12345\n")
     assert read_labels(path)["prdtypecode"].tolist() == [12345]
+
+
+def test_labels_know_where_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "y.csv"
+    path.write_bytes(b",prdtypecode\n4,10\n\n2,40\n")
+    labels, place_of = read_labels_and_places(path)
+    assert labels.equals(read_labels(path))
+    assert [place_of(row) for row in range(2)] == [f"{path}, line 2 (row 0)", f"{path}, line 4 (row 1)"]
 
 
 def test_a_row_without_label_is_named(frames: Frames) -> None:

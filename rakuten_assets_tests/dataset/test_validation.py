@@ -40,7 +40,15 @@ def test_known_classes_pass_unknown_ones_are_located() -> None:
     assert known_classes(_labels(CODES)).passed
     verdict = known_classes(_labels([*CODES, 77]))
     assert verdict.stops
-    assert "index 6, prdtypecode 77" in verdict.summary
+    assert verdict.summary == (
+        "Y_train_CVw08PX.csv, row 6: index 6 has prdtypecode 77, which is not one of the challenge's 27 classes (1 "
+        "such row). Correct this field, or restore the original file"
+    )
+    several = known_classes(_labels([10, 77, 40, 99999]), lambda row: f"y.csv, line {row + 2} (row {row})")
+    assert several.summary == (
+        "y.csv, line 3 (row 1): index 1 has prdtypecode 77, which is not one of the challenge's 27 classes (2 such "
+        "rows). Correct these fields, or restore the original file"
+    )
 
 
 def test_a_table_of_the_full_size_must_have_the_real_counts() -> None:

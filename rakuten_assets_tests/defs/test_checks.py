@@ -179,8 +179,9 @@ BAD_INPUTS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "unknown class": (
         _edit(Y, _lines(lambda lines: [*lines[:-1], lines[-1].split(",")[0] + ",77\n"])),
         "y_train",
-        "prdtypecode 77",
+        f"{Y}, line 82 (row 80): index 80 has prdtypecode 77",
     ),
+    "semicolons": (_edit(Y, lambda text: text.replace(",", ";")), "y_train", "separated by semicolons"),
 }
 
 

@@ -10,7 +10,7 @@ from rakuten_assets.dataset.contract import (
     LABEL_DESCRIPTIONS,
     PRODUCT_DESCRIPTIONS,
     content_version,
-    read_labels,
+    read_labels_and_places,
     read_products,
 )
 from rakuten_assets.dataset.labels import CLASS_NAMES, class_counts
@@ -61,7 +61,7 @@ def y_train(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settin
     try:
         path = open_catalog(settings, context.log.info).y_train
         version = sha256_of_file(path)
-        labels = read_labels(path)
+        labels, place_of = read_labels_and_places(path)
     except CatalogError as error:
         yield from refuse(context, contract_broken(error))
         return
@@ -76,7 +76,7 @@ def y_train(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settin
     result = dg.MaterializeResult(
         value=labels, metadata=metadata, data_version=dg.DataVersion(content_version(labels))
     )
-    verdicts = [contract_kept(labels, "labels"), known_classes(labels)]
+    verdicts = [contract_kept(labels, "labels"), known_classes(labels, place_of)]
     yield from publish(context, result, verdicts, read={Y_TRAIN: version})
 
 
