@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from upath import UPath
@@ -119,8 +120,8 @@ def _write_document_record(path: UPath, record: UPath) -> None:
     record_versions(record, path, content)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status."""
+def main(arguments: Sequence[str] = ()) -> int:
+    """Run the command with these arguments; returns the exit status."""
     given = _parser().parse_args(arguments)
     return refusals_told(lambda: _run(given), "the storage", "start the command again")
 
@@ -151,4 +152,4 @@ def _overrides(given: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(run_command(partial(main, sys.argv[1:])))
