@@ -37,8 +37,8 @@ _SERVICE_ADDRESS = re.compile(r"^(tcp|udp|sctp)://", re.IGNORECASE)
 _NEAR, _NEAR_WHATEVER_THE_LENGTH = 0.8, 0.9
 # A line that is meant for this project, whether it sets something or not.
 _OUR_LINE = re.compile(rf"^\s*(?:export\s+)?[\"']?(?P<name>{PREFIX}\w*)[\"']?(?P<rest>.*)$", re.IGNORECASE)
+_SECRET_WORD = re.compile(r"SECRET|TOKEN|KEY|PASSW|CREDENTIAL|WEBHO", re.IGNORECASE)
 _COMMENT = re.compile(r"(^|\s+)#.*")
-_QUOTED = re.compile(r"""(["'])(\\.|(?!\1)[^\\])*\1""")
 
 
 def given_variables(
@@ -55,7 +55,7 @@ def given_variables(
 
     Raises:
         SettingsError: for a name that is nearly a known one, a name that is given twice in one place, a line of `.env`
-            that begins with the prefix and sets nothing, or a `.env` that cannot be read.
+            that is meant to set a known one and does not (a name alone is unset), or a `.env` that cannot be read.
     """
     files = {path: _env_file(path, known, secret) for folder in folders for path in [folder / ENV_FILE]}
     strange = {
@@ -67,7 +67,7 @@ def given_variables(
     if strange:
         what = "is not a setting" if len(strange) == 1 else "are not settings"
         _LOG.warning("%s %s of this project: ignored", ", ".join(sorted(strange)), what)
-    found = {name: _value(name, files) for name in known}
+    found = {name: _value(name, files, name in secret) for name in known}
     return {name: value for name, value in found.items() if value}
 
 
@@ -110,7 +110,7 @@ def _words(name: str) -> list[str]:
     return name.upper().removeprefix(PREFIX).split("_")
 
 
-def _value(name: str, files: Mapping[Path, Variables]) -> str | None:
+def _value(name: str, files: Mapping[Path, Variables], is_secret: bool) -> str | None:
     spellings = _spellings(name, os.environ)
     # `dagster` copies `.env` into the environment: a spelling that comes from there gives way to one that does not.
     copied = [pair for file in files.values() for pair in file.items()]
@@ -120,7 +120,9 @@ def _value(name: str, files: Mapping[Path, Variables]) -> str | None:
         *((path, _spellings(name, file)) for path, file in files.items()),
     ):
         if len(set(given.values())) > 1:
-            both = " and ".join(f"{spelling}={value!r}" for spelling, value in given.items())
+            both = " and ".join(
+                f"{spelling}={'...' if is_secret else repr(value)}" for spelling, value in given.items()
+            )
             raise SettingsError(f"{both} in {source} are one setting with two values; keep one of them")
         if given:
             return next(iter(given.values()))
@@ -131,44 +133,33 @@ def _spellings(name: str, variables: Variables) -> dict[str, str]:
     return {given: value for given, value in variables.items() if given.upper() == name and value}
 
 
-def _env_file(path: Path, known: Collection[str], secret: Collection[str]) -> Variables:
+def _env_file(path: Path, known: Sequence[str], secret: Collection[str]) -> Variables:
     text = _text_of(path)
-    for number, line, way_out in _lines_that_set_nothing(text, known, secret):
-        shown = f"the line of {line['name']}" if line["name"].upper() in secret else repr(line[0].strip())
+    for number, line, way_out in _lines_that_set_nothing(text, known):
+        shown = repr(line[0].strip())
+        if line["name"].upper() in secret or _SECRET_WORD.search(line["name"]):
+            shown, way_out = f"the line of {line['name']}", f"write {line['name']}=VALUE"
         raise SettingsError(f"{path}, line {number}: {shown} sets nothing; {way_out}")
     return dotenv_values(stream=io.StringIO(text))
 
 
 def _text_of(path: Path) -> str:
-    """What a `.env` file holds; nothing where there is none."""
+    """What a `.env` file holds; nothing where there is none, or something else of that name."""
     try:
-        if (path / "pyvenv.cfg").is_file():  # Some give their virtual environment this name.
-            return ""
-        if path.is_fifo():  # Whoever opens it may wait for ever.
-            raise _unreadable(path, "it is a pipe")
-        # A byte order mark, which editors of Windows write, is no part of the first name.
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"{path.absolute()} cannot be read as UTF-8 text: {error}; save it as UTF-8"
-        ) from None
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not path.is_symlink():
-            return ""
-        raise _unreadable(path, "it is a folder" if path.is_dir() else error.strerror or str(error)) from None
+        if path.is_file():
+            # A byte order mark, which editors of Windows write, is no part of the first name.
+            return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.absolute()} cannot be read as UTF-8 text: {error}") from None
+    # Some give their virtual environment this name.
+    is_environment = any((path / part).exists() for part in ("pyvenv.cfg", "conda-meta", "bin"))
+    if os.path.lexists(path) and not is_environment and not path.is_char_device():
+        _LOG.warning("%s is no file: no settings are read from it", path.absolute())
+    return ""
 
 
-def _unreadable(path: Path, why: str) -> SettingsError:
-    return SettingsError(
-        f"{path.absolute()} cannot be read: {why}; settings are read from a file of this name: put a text file there "
-        "that this user may read, or rename what is there"
-    )
-
-
-def _lines_that_set_nothing(
-    text: str, known: Collection[str], secret: Collection[str]
-) -> Iterator[tuple[int, re.Match[str], str]]:
-    """Lines that begin with the prefix and are no `NAME=value`: number, line, and the way out.
+def _lines_that_set_nothing(text: str, known: Sequence[str]) -> Iterator[tuple[int, re.Match[str], str]]:
+    """Lines that are meant to set a setting and are no `NAME=value`: number, line, and the way out.
 
     Other programs' lines are not looked into, nor are those within a quoted value that is whole. A name alone leaves
     its variable unset.
@@ -180,30 +171,30 @@ def _lines_that_set_nothing(
         last = first + original.strip().count("\n")
         if first > len(lines):
             continue  # nothing but blank lines
-        if ours := _OUR_LINE.match(lines[first - 1]):
+        if ours := _ours(lines[first - 1], known):
             rest = _COMMENT.sub("", ours["rest"]).strip()
-            if not rest:
+            sets = not binding.error and binding.value is not None
+            if not rest or (sets and not re.search("[:\"']", binding.key or "")):
                 continue
             name, value = ours["name"], rest.strip(" \t:=")
-            sets = (
-                not binding.error and binding.value is not None and not re.search("[:\"']", binding.key or "")
-            )
-            if sets and name.upper() not in known:
-                continue  # another program's, whatever it means by its quotes
-            if value and not _quotes_pair(value) and not (sets and value[0] in "\"'"):
+            if binding.error and re.search("[\"']", value):
                 yield first, ours, f"write {name}=VALUE, the value in one pair of quotes or none"
-            elif not sets:
-                told = bool(value) and name.upper() not in secret
-                way_out = f"write {name}={value}" if told else f"write {name}=VALUE, or remove the line"
-                yield first, ours, way_out
+            else:
+                yield (
+                    first,
+                    ours,
+                    f"write {name}={value}" if value else f"write {name}=VALUE, or remove the line",
+                )
         elif binding.error:
             for number in range(first + 1, last + 1):
-                if ours := _OUR_LINE.match(lines[number - 1]):
+                if ours := _ours(lines[number - 1], known):
                     yield number, ours, f"close the quote that is opened on line {first}"
 
 
-def _quotes_pair(value: str) -> bool:
-    """Whether a value is within one pair of quotes, or plain without half of a pair at its end."""
-    if value[0] in "\"'":
-        return _QUOTED.fullmatch(value) is not None
-    return value[-1] not in "\"'" or value.count(value[-1]) % 2 == 0
+def _ours(line: str, known: Sequence[str]) -> re.Match[str] | None:
+    """A line that begins with the name of a setting, or with a slip of it, or with `RAKUTEN_X:`."""
+    found = _OUR_LINE.match(line)
+    if found is None:
+        return None
+    is_meant = found["rest"].lstrip().startswith(":") or found["name"].upper() in known
+    return found if is_meant or nearest(found["name"], known) else None

@@ -348,7 +348,6 @@ def test_a_line_with_a_colon_is_told_how_it_is_written(name: str) -> None:
             for line in (
                 'RAKUTEN_STORAGE="/tmp/x',
                 "RAKUTEN_STORAGE='/tmp/x",
-                'RAKUTEN_STORAGE=/tmp/x"',
                 'RAKUTEN_STORAGE="/tmp/x" y',
                 'RAKUTEN_STORAGE="/tmp/"x"',
             )
@@ -378,7 +377,8 @@ def test_a_line_that_another_programs_open_quote_swallows_is_told() -> None:
         "RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE=/tmp/l'avion\n",
         "RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE='/tmp/x\"'\n",
         "\n\nRAKUTEN_SHARDS=4\n\n \n",
-        'RAKUTEN_SHARDS=4\nRAKUTEN_APP_PASSWORD=abc"\n',
+        'RAKUTEN_SHARDS=4\nRAKUTEN_APP_PASSWORD=abc"\nRAKUTEN_APP_NAME="x\n',
+        'RAKUTEN_SHARDS=4\nRAKUTEN_STORAGE=/tmp/5"\nRAKUTEN_APP_PLACE here\n',
         "RAKUTEN_SHARDS=4\nRAKUTEN_BACKBONE  # which?\nexport RAKUTEN_THREADS\n",
     ],
 )
@@ -387,7 +387,16 @@ def test_lines_of_others_comments_and_quoted_lines_are_let_be(text: str) -> None
     assert Settings.load().shards == 4
 
 
-@pytest.mark.parametrize("line", ["RAKUTEN_WEBHOOK {}", "RAKUTEN_WEBHOOK: {}", 'rakuten_webhook="{}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "RAKUTEN_WEBHOOK {}",
+        "RAKUTEN_WEBHOOK: {}",
+        'rakuten_webhook="{}',
+        "RAKUTEN_APP_SECRET: {}",
+        "RAKUTEN_WEBHOK: {}",
+    ],
+)
 def test_a_secret_is_not_shown_where_its_line_sets_nothing(line: str) -> None:
     Path(".env").write_text(line.format("https://hooks.example/T0/s3cr3t"))
     told = refusal()
@@ -395,37 +404,41 @@ def test_a_secret_is_not_shown_where_its_line_sets_nothing(line: str) -> None:
     assert "s3cr3t" not in told
 
 
-@pytest.mark.parametrize(
-    ("kind", "why"),
-    [
-        ("folder", "it is a folder"),
-        ("pipe", "it is a pipe"),
-        ("link to nowhere", "No such file"),
-        ("link to itself", "Too many levels"),
-    ],
-)
-def test_what_is_no_readable_file_is_told_with_its_path(tmp_path: Path, kind: str, why: str) -> None:
+def test_a_secret_with_two_values_is_not_shown() -> None:
+    Path(".env").write_text("RAKUTEN_WEBHOOK=https://a/s3cr3t\nrakuten_webhook=https://b/s3cr3t\n")
+    told = refusal()
+    assert "RAKUTEN_WEBHOOK=... and rakuten_webhook=..." in told
+    assert "s3cr3t" not in told
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nowhere"])
+def test_what_is_no_file_is_told_and_nothing_is_read(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / ".env"
     if kind == "folder":
         path.mkdir()
     elif kind == "pipe":
-        os.mkfifo(path)
+        os.mkfifo(path)  # Whoever reads it waits for ever.
     else:
-        path.symlink_to("nowhere" if kind == "link to nowhere" else ".env")
-    told = refusal()
-    assert told.startswith(f"{path} cannot be read: {why}")
-    assert "put a text file there that this user may read, or rename what is there" in told
-    assert "\n" not in told
+        path.symlink_to("nowhere")
+    assert Settings.load().shards == 16
+    assert f"{path} is no file: no settings are read from it" in caplog.text
 
 
-def test_a_virtual_environment_and_an_empty_device_named_so_are_let_be(tmp_path: Path) -> None:
-    path = tmp_path / ".env"
-    path.symlink_to(os.devnull)
+@pytest.mark.parametrize("part", ["pyvenv.cfg", "conda-meta", "bin"])
+def test_an_environment_named_so_is_let_be(
+    tmp_path: Path, part: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env" / part).mkdir(parents=True)
     assert Settings.load().shards == 16
-    path.unlink()
-    path.mkdir()
-    (path / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    assert not caplog.text
+
+
+def test_an_empty_device_named_so_is_let_be(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / ".env").symlink_to(os.devnull)
     assert Settings.load().shards == 16
+    assert not caplog.text
 
 
 def test_without_a_home_folder_a_tilde_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

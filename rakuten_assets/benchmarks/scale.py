@@ -268,8 +268,9 @@ def scan_requests(images: int, shards: int, first_run: bool, runs: int = 1) -> R
     done = Requests(get=pieces + shards, put=pieces + shards, listing=2 * shards + 2, delete=pieces)
     if 1 / runs < SHARE_WORTH_A_LISTING:
         return done + Requests(get=images)
-    # What the listing says of a shard's images is recorded once, and compared from then on.
-    records = Requests(get=shards, put=shards if first_run else 0, listing=runs * listings(images))
+    # What the listing says of a shard's images is recorded once, after another look, and compared from then on.
+    looks = 2 if first_run else 1
+    records = Requests(get=shards, put=shards if first_run else 0, listing=looks * runs * listings(images))
     return done + records + Requests(get=images if first_run else 0)
 
 

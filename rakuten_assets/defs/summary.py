@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rakuten_assets.dataset.layout import SPLITS
+from rakuten_assets.defs.features.names import matrix_key
 from rakuten_assets.defs.outputs.stored import unpublished_matrices
+from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.outputs.names import OUTPUTS, make_command
 from rakuten_assets.settings import Settings
@@ -54,12 +56,10 @@ class RunSummary:
         outputs = Storage(settings.storage, settings.shards).outputs
         if outputs.exists():
             lines.append(f"outputs: {_absolute(outputs)}" + self._report(outputs))
-        merged = OUTPUTS not in self._assets and any(
-            name.endswith("_feature_matrix") for name in self._assets
-        )
-        if merged and (names := _unpublished(settings)):
+        if names := self._unpublished(settings):
             lines.append(
-                f"not published yet: {', '.join(names)}; `rakuten_assets.load` gives them after {make_command(OUTPUTS)}"
+                f"not published yet: {', '.join(names)}; `rakuten_assets.load` gives them after, with the same "
+                f"settings, {make_command(OUTPUTS)}"
             )
         return [*lines, f"look at it: dagster dev, then {INTERFACE}"]
 
@@ -79,6 +79,20 @@ class RunSummary:
         names = [f"{name} ({count} shards)" if count > 1 else name for name, count in self._warnings.items()]
         return f"warnings: {', '.join(sorted(names)) or 'none'}"
 
+    def _unpublished(self, settings: Settings) -> list[str]:
+        """Files of matrices that this run has made and the published set does not have."""
+        if OUTPUTS in self._assets:
+            return []
+        made = [
+            spec.backbone
+            for spec in extractor_specs(settings)
+            if any("/".join(matrix_key(spec.backbone, split)) in self._assets for split in SPLITS)
+        ]
+        try:
+            return unpublished_matrices(Storage(settings.storage, settings.shards), made) if made else []
+        except (RakutenAssetsError, OSError):  # What is told at the end fails no run.
+            return []
+
     def _report(self, outputs: Any) -> str:
         if "integrity_report" not in self._assets:
             return ""
@@ -86,11 +100,6 @@ class RunSummary:
 
     def _sum(self, asset: str, key: str) -> int:
         return sum(int(shown.get(key, 0)) for shown in self._shown.get(asset, {}).values())
-
-
-def _unpublished(settings: Settings) -> list[str]:
-    storage = Storage(settings.storage, settings.shards)
-    return unpublished_matrices(storage, [spec.backbone for spec in extractor_specs(settings)])
 
 
 def _absolute(path: Any) -> str:

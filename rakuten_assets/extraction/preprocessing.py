@@ -78,6 +78,7 @@ _MEASURED_COST = {
     ("efficientnet_lite0", "dataset"): "on 540 product images that cost 2 points of weighted F1",
 }
 
+_PREPROCESSINGS = {name: name for name in ("document", "preset")}
 _USUAL_COST = "that usually costs accuracy"
 
 _BY_NAME: dict[str, AnyNormalisation | DatasetNormalisation] = {
@@ -235,16 +236,30 @@ def fine_tuning_note(backbone: Backbone, preprocessing: Preprocessing, about: Ma
         about: what the weights' file says of itself.
     """
     try:
-        trained = Preprocessing.from_dict(about[PREPROCESSING])
-        used_numbers, own_numbers = (
-            normalisation_as_dict(one.settled) | {"name": ""} for one in (preprocessing, trained)
-        )
+        lacking = _lacking(backbone, preprocessing, Preprocessing.from_dict(about[PREPROCESSING]))
     # Another release's, or nobody's.
-    except (KeyError, TypeError, ValueError, AttributeError, AugmentationError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, AugmentationError):
         return ""
+    if not lacking:
+        return ""
+    return (
+        f"pictures are prepared otherwise than those that {backbone.name}'s weights were fine-tuned on, which had "
+        f"{', '.join(lacking)}: {_USUAL_COST}"
+    )
+
+
+def _lacking(backbone: Backbone, preprocessing: Preprocessing, trained: Preprocessing) -> list[str]:
+    """Settings that would give what weights were trained with.
+
+    Raises:
+        KeyError, ValueError: there are none that would.
+    """
+    used_numbers, own_numbers = (
+        normalisation_as_dict(one.settled) | {"name": ""} for one in (preprocessing, trained)
+    )
     lacking = []
     if _without_border_crop(preprocessing) != _without_border_crop(trained):
-        lacking.append(f"RAKUTEN_PREPROCESSING={trained.name}")
+        lacking.append(f"RAKUTEN_PREPROCESSING={_PREPROCESSINGS[trained.name]}")
     if preprocessing.crop != trained.crop:
         crop = trained.crop
         lacking.append(
@@ -252,12 +267,7 @@ def fine_tuning_note(backbone: Backbone, preprocessing: Preprocessing, about: Ma
         )
     if used_numbers != own_numbers:
         lacking.append(_normalisation_setting(backbone, trained.settled))
-    if not lacking:
-        return ""
-    return (
-        f"pictures are prepared otherwise than those that {backbone.name}'s weights were fine-tuned on, which had "
-        f"{', '.join(lacking)}: {_USUAL_COST}"
-    )
+    return lacking
 
 
 def _without_border_crop(preprocessing: Preprocessing) -> tuple[Operation, ...]:
@@ -271,6 +281,8 @@ def _normalisation_setting(backbone: Backbone, used: AnyNormalisation) -> str:
         if used.name == DatasetNormalisation.name:
             mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (used.mean, used.std))
             return f"RAKUTEN_NORMALISATION={used.name} with mean {mean} and deviation {std}"
+    if used.name not in _BY_NAME:
+        raise ValueError(f"{used.name!r} is no normalisation that can be set")
     return f"RAKUTEN_NORMALISATION={used.name}"
 
 

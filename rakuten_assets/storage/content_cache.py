@@ -1,7 +1,7 @@
 """A bucket's images on this machine's disk, by content: each is fetched once, not once by every step that reads it.
 
 - only what a scan has found is looked for here: its sha256 says which bytes, and that a copy is whole
-- a scan itself reads the bucket, so that a replaced image is noticed as before
+- a scan itself reads the bucket, but for images that its listing says are those of the last scan
 - any number of processes share the folder; a copy is written whole and renamed into place
 """
 

@@ -30,7 +30,8 @@ def refuse_unwritable(place: Path, otherwise: str, *, is_folder: bool = False) -
     if not is_folder:
         nearest, name = nearest.parent, nearest.name
     while not os.path.lexists(nearest):
-        nearest, name = nearest.parent, nearest.name
+        # A folder is made under its own name, which need not leave room for a temporary file's ending.
+        nearest, name = nearest.parent, "result"
     if os.path.isfile(nearest):  # noqa: PTH113 - the other one raises where this user may not look
         raise WriteError(
             f"{place} cannot be written: {nearest} is a file, not a folder; move it away, or {otherwise}"

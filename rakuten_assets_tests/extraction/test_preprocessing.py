@@ -203,9 +203,42 @@ def test_the_note_names_settings_that_give_what_was_trained_with() -> None:
     assert "deviation 0.2, 0.2, 0.2" in fine_tuning_note(lite, now, {PREPROCESSING: then.as_dict()})
 
 
+def _about(**other: object) -> dict[str, object]:
+    """What a file says, with parts of it that nobody has written."""
+    said = preprocessing_for(find_backbone("efficientnet_lite0"), "w", *TRAINED).as_dict()
+    margin, name, mean = other.get("margin", 0.1), other.get("name", "preset"), other.get("mean", [0.5] * 3)
+    said["operations"][0]["margin"] = margin
+    normalisation = {
+        "mean": mean,
+        "std": [0.2] * 3,
+        "scale": 1.0,
+        "name": other.get("normalisation", "minmax"),
+    }
+    return {PREPROCESSING: {**said, "name": name, "normalisation": normalisation}}
+
+
 @pytest.mark.parametrize(
-    "about", [{}, {PREPROCESSING: None}, {PREPROCESSING: {"name": "x"}}, {PREPROCESSING: [1]}]
+    "about",
+    [
+        {},
+        {PREPROCESSING: None},
+        {PREPROCESSING: {"name": "x"}},
+        {PREPROCESSING: [1]},
+        _about(margin="abc"),
+        _about(margin=None),
+        _about(margin=[1]),
+        _about(margin=10**400),
+        _about(mean=[10**400] * 3),
+        _about(name="\x1b[31mX\nFAKE LINE"),
+        _about(name=["preset"]),
+        _about(normalisation="\x1b[31mX\nFAKE LINE"),
+    ],
 )
-def test_a_file_that_does_not_say_how_is_not_judged(about: dict[str, object]) -> None:
+def test_a_file_that_says_nothing_that_can_be_set_is_not_judged(about: dict[str, object]) -> None:
     lite = find_backbone("efficientnet_lite0")
     assert fine_tuning_note(lite, preprocessing_for(lite, "w", "document", "imagenet"), about) == ""
+
+
+def test_what_a_file_says_is_judged_as_it_stands_there() -> None:
+    lite = find_backbone("efficientnet_lite0")
+    assert "minmax" in fine_tuning_note(lite, preprocessing_for(lite, "w", "document", "imagenet"), _about())

@@ -118,3 +118,11 @@ def test_a_folder_without_rights_is_noticed(rights: int, open_folder: Path) -> N
         f"{locked / 'new' / 'x'} cannot be written: nothing can be written in {locked}: Permission denied; give this "
         f"user write permission on {locked}, or choose another --out"
     )
+
+
+def test_a_folder_may_have_the_longest_name(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 250)
+    refuse_unwritable(folder, OTHERWISE, is_folder=True)
+    refuse_unwritable(folder / "result.csv", OTHERWISE)
+    (folder / "below").mkdir(parents=True)
+    assert not list((folder / "below").iterdir())

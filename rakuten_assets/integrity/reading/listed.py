@@ -2,8 +2,9 @@
 
 - a listing tells each object's ETag, size and time for one request in a thousand objects. Whoever writes an object
   changes one of them; what the ETag is a digest of does not matter here
-- it is taken before the images are read: what is replaced in between is read then or the next time, never missed
-- a shard's record is written once its scan is stored. A record that is missing or damaged: all its images are read
+- it is taken before the images are read, and again afterwards if there is something new to record: what was replaced,
+  or put back, in between is of no known version and read the next time
+- records are written when all is stored. A shard's that is missing or damaged: all its images are read
 
 Files of a folder are read each time: their times can be set by anybody, and reading them costs no requests.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from rakuten_assets.storage.reading import listed_files
 from rakuten_assets.storage.tables import read_table, write_table
 
 _COLUMNS = ["file", "version", "sha256"]
+Seen = dict[tuple[str, str], str]
+"""sha256 by file and version."""
 SHARE_WORTH_A_LISTING = 0.05
 """Of a catalogue's images. A listing is one request after the other, images are read many at a time: few are read
 sooner."""
@@ -35,17 +39,22 @@ class ListedImages:
 
     Args:
         folder: the records', one a shard.
-        versions: of each image now, by its `file` in the manifest.
+        look: lists them: the version of each, by its `file` in the manifest.
         log: told of damaged records.
     """
 
-    def __init__(self, folder: Path | UPath, versions: dict[str, str], log: Callable[[str], None]) -> None:
-        self._folder, self._versions, self._log = folder, versions, log
-        self._recorded: dict[str, dict[tuple[str, str], str]] = {}
+    def __init__(
+        self, folder: Path | UPath, look: Callable[[], dict[str, str]], log: Callable[[str], None]
+    ) -> None:
+        self._folder, self._look, self._log = folder, look, log
+        self._versions = look()
+        self._recorded: dict[str, Seen] = {}
+        self._found: dict[str, Seen] = {}
 
     def unchanged(self, shard: str, files: Sequence[str]) -> list[str]:
         """For each file the sha256 of its content, "" where it has to be read."""
-        path, seen = self._path(shard), {}
+        path = self._path(shard)
+        seen: Seen = {}
         try:
             record = read_table(path)
             for file, version, sha256 in record[_COLUMNS].itertuples(index=False):
@@ -59,20 +68,28 @@ class ListedImages:
         self._recorded[shard] = seen
         return [seen.get((file, self._versions.get(file, "")), "") for file in files]
 
-    def keep(self, shard: str, files: Sequence[str], sha256: Sequence[str]) -> None:
-        """Record what the scan of these files has found, once it is stored."""
+    def found(self, shard: str, files: Sequence[str], sha256: Sequence[str]) -> None:
+        """Take note of what the scan of a shard's files has found."""
         found = {
             (file, version): digest
             for file, digest in zip(files, sha256, strict=True)
             if digest and (version := self._versions.get(file, ""))
         }
-        if found == self._recorded.get(shard):
+        if found != self._recorded.get(shard):
+            self._found[shard] = found
+
+    def keep(self) -> None:
+        """Record what was found, once it is stored; only of images that are still what was listed."""
+        if not self._found:
             return
-        rows = [(file, version, digest) for (file, version), digest in found.items()]
-        try:
-            write_table(self._path(shard), pd.DataFrame(rows, columns=_COLUMNS, dtype="str"))
-        except WriteError as error:
-            self._log(f"{error}; the next scan of shard {shard} reads its images again")
+        now = self._look()
+        for shard, found in self._found.items():
+            rows = [(*seen, sha256) for seen, sha256 in found.items() if now.get(seen[0]) == seen[1]]
+            try:
+                write_table(self._path(shard), pd.DataFrame(rows, columns=_COLUMNS, dtype="str"))
+            except WriteError as error:
+                self._log(f"{error}; the next scan of shard {shard} reads its images again")
+        self._found.clear()
 
     def _path(self, shard: str) -> Path | UPath:
         return self._folder / f"{shard}.parquet"
@@ -97,6 +114,10 @@ def listed_images(
     """
     if is_local(folder.root) or share < SHARE_WORTH_A_LISTING:
         return None
+    return ListedImages(records, partial(_versions, folder, wanted), log)
+
+
+def _versions(folder: CatalogFolder, wanted: Collection[str]) -> dict[str, str]:
     versions = {}
     for split in SPLITS:
         parent, place = IMAGE_FOLDERS[split], folder.images[split]
@@ -104,12 +125,14 @@ def listed_images(
             for name, entry in listed_files(place):
                 if (file := f"{parent}/{name}") in wanted and (version := _version(entry)):
                     versions[file] = f"{place} {version}"  # Of another bucket's image it says nothing.
-    return ListedImages(records, versions, log)
+    return versions
 
 
 def _version(entry: dict[str, Any]) -> str:
     """What a listing says of an object's version; "" where it says too little to rely on."""
     etag = next((str(entry[name]) for name in ("ETag", "etag") if entry.get(name)), "")
+    if not etag.removeprefix("W/").strip('"'):
+        return ""
     named = ("LastModified", "last_modified", "updated", "mtime")
     changed = next((str(entry[name]) for name in named if entry.get(name)), "")
-    return f"{etag} {entry['size']} {changed}" if etag and changed else ""
+    return f"{etag} {entry['size']} {changed}" if changed else ""

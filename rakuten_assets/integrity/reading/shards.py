@@ -91,4 +91,6 @@ def scan_shards(
             if pieces is not None:
                 pieces.clear()
             if listed is not None:
-                listed.keep(key, names, scan.frame["sha256"].tolist())
+                listed.found(key, names, scan.frame["sha256"].tolist())
+    if listed is not None:
+        listed.keep()

@@ -141,7 +141,7 @@ def test_a_store_that_fails_now_and_then_changes_nothing(
     server: BucketServer, project: Project, finished: Project
 ) -> None:
     count = itertools.count(1)
-    server.answer = lambda _: 503 if next(count) % 150 == 0 else None
+    server.answer = lambda _: 503 if next(count) % 90 == 0 else None
     result = project.run_all()
     assert result.success, [event.message for event in result.all_events if event.is_failure]
     assert len(restarted(result)) > 5

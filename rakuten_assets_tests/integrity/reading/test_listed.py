@@ -135,6 +135,36 @@ def test_what_is_replaced_after_the_listing_is_read_the_next_time(bucket: Bucket
     same(bucket.scans, bucket.all_read())
 
 
+def test_what_was_put_back_after_it_was_read_is_read_the_next_time(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version may have been read than the one that was listed before, and is again."""
+
+    def before(folder: UPath) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, {**entry, "LastModified": "t"}) for name, entry in listed_files(folder)]
+
+    def meanwhile(folder: UPath) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, {**entry, "ETag": '"2"'}) for name, entry in before(folder)]
+
+    looks = iter([before, before, meanwhile, meanwhile, *[before] * 6])
+    monkeypatch.setattr(listed, "listed_files", lambda folder: next(looks)(folder))
+    bucket.scan()
+    assert bucket.scan() == sorted([*FILES, GONE])
+    assert bucket.scan() == ALWAYS_READ
+
+
+@pytest.mark.parametrize("said", [{"ETag": '""'}, {"ETag": 'W/""'}, {"ETag": ""}, {"LastModified": ""}])
+def test_a_listing_that_says_too_little_is_not_relied_on(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, said: dict[str, str]
+) -> None:
+    def little(folder: UPath) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, {**entry, **said}) for name, entry in listed_files(folder)]
+
+    monkeypatch.setattr(listed, "listed_files", little)
+    bucket.scan()
+    assert bucket.scan() == sorted([*FILES, GONE])
+
+
 @pytest.mark.parametrize(
     "limits",
     [
