@@ -20,7 +20,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 from upath import UPath
 
@@ -127,7 +126,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    settings = Settings.load(**_overrides(given))
+    settings = Settings.load() if given.storage is None else Settings.load(storage=given.storage)
     return 1 if upgrade(Storage(settings.storage, settings.shards), print) else 0
 
 
@@ -145,10 +144,6 @@ def _parser() -> argparse.ArgumentParser:
         "RAKUTEN_STORAGE",
     )
     return parser
-
-
-def _overrides(given: argparse.Namespace) -> dict[str, Any]:
-    return {} if given.storage is None else {"storage": given.storage}
 
 
 if __name__ == "__main__":

@@ -177,14 +177,10 @@ def _lines_that_set_nothing(text: str, known: Sequence[str]) -> Iterator[tuple[i
             if not rest or (sets and not re.search("[:\"']", binding.key or "")):
                 continue
             name, value = ours["name"], rest.strip(" \t:=")
+            way_out = f"write {name}={value}" if value else f"write {name}=VALUE, or remove the line"
             if binding.error and re.search("[\"']", value):
-                yield first, ours, f"write {name}=VALUE, the value in one pair of quotes or none"
-            else:
-                yield (
-                    first,
-                    ours,
-                    f"write {name}={value}" if value else f"write {name}=VALUE, or remove the line",
-                )
+                way_out = f"write {name}=VALUE, the value in one pair of quotes or none"
+            yield first, ours, way_out
         elif binding.error:
             for number in range(first + 1, last + 1):
                 if ours := _ours(lines[number - 1], known):

@@ -76,9 +76,7 @@ def write_deployment(folder: Path, workers: int = 2, shards_per_run: int = 4) ->
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except (
-        PermissionError
-    ):  # In a folder that this user may not enter, so that nothing can be written there either.
+    except PermissionError:  # Where this user may not look, nothing can be written either.
         return False
 
 

@@ -78,7 +78,6 @@ _MEASURED_COST = {
     ("efficientnet_lite0", "dataset"): "on 540 product images that cost 2 points of weighted F1",
 }
 
-_PREPROCESSINGS = {name: name for name in ("document", "preset")}
 _USUAL_COST = "that usually costs accuracy"
 
 _BY_NAME: dict[str, AnyNormalisation | DatasetNormalisation] = {
@@ -252,14 +251,16 @@ def _lacking(backbone: Backbone, preprocessing: Preprocessing, trained: Preproce
     """Settings that would give what weights were trained with.
 
     Raises:
-        KeyError, ValueError: there are none that would.
+        ValueError: there are none that would.
     """
     used_numbers, own_numbers = (
         normalisation_as_dict(one.settled) | {"name": ""} for one in (preprocessing, trained)
     )
     lacking = []
     if _without_border_crop(preprocessing) != _without_border_crop(trained):
-        lacking.append(f"RAKUTEN_PREPROCESSING={_PREPROCESSINGS[trained.name]}")
+        if trained.name not in ("document", "preset"):
+            raise ValueError(f"{trained.name!r} is no preprocessing that can be set")
+        lacking.append(f"RAKUTEN_PREPROCESSING={trained.name}")
     if preprocessing.crop != trained.crop:
         crop = trained.crop
         lacking.append(

@@ -90,9 +90,8 @@ def _check(given: argparse.Namespace) -> None:
         raise CatalogError(
             f"--out {given.out} is a folder; give the name of a file in it, such as predictions.csv"
         )
-    refuse_unwritable(
-        given.out, "choose another --out"
-    )  # Known now, and not after the pictures have been read.
+    # Known now, and not after the pictures have been read.
+    refuse_unwritable(given.out, "choose another --out")
 
 
 def _overrides(given: argparse.Namespace) -> dict[str, Any]:

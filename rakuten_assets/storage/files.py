@@ -33,7 +33,8 @@ from rakuten_assets.storage.written import record_write
 
 __all__ = [
     "TEMPORARY_SUFFIX", "atomic_file", "atomic_path", "create_bytes", "identity", "is_local", "is_settled",
-    "move_file", "sha256_of_bytes", "sha256_of_file", "way_out", "write_bytes", "write_errors_told",
+    "move_file", "sha256_of_bytes", "sha256_of_file", "way_out", "ways_out", "write_bytes",
+    "write_errors_told",
 ]  # fmt: skip
 
 _CHUNK_BYTES = 1 << 20
@@ -277,7 +278,13 @@ def _create_object(target: Any, content: bytes) -> bool:
 def _sentence(target: Path | UPath, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return (
-        f"{target} cannot be written: {reason}; what was stored before is intact: "
+        f"{target} cannot be written: {reason}; what was stored before is intact: {ways_out(target, error)}"
+    )
+
+
+def ways_out(target: Path | UPath, error: BaseException) -> str:
+    """What a person can do where the pipeline could not write `target`, as the end of a sentence."""
+    return (
         f"{way_out(target, error) or 'mend that'}, or choose another folder (the pipeline's is RAKUTEN_STORAGE), and "
         "run again"
     )

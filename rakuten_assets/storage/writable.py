@@ -36,9 +36,8 @@ def refuse_unwritable(place: Path, otherwise: str, *, is_folder: bool = False) -
         raise WriteError(
             f"{place} cannot be written: {nearest} is a file, not a folder; move it away, or {otherwise}"
         )
-    tried = nearest / temporary_name(
-        name
-    )  # The name that a real write would take, so that its length counts.
+    # The name that a real write would take, so that its length counts.
+    tried = nearest / temporary_name(name)
     try:
         _try(tried)
     except OSError as error:

@@ -27,7 +27,7 @@ from rakuten_assets.dataset.layout import (
 )
 from rakuten_assets.errors import WriteError
 from rakuten_assets.runtime.progress import Progress
-from rakuten_assets.storage.files import TEMPORARY_SUFFIX, way_out, write_bytes
+from rakuten_assets.storage.files import TEMPORARY_SUFFIX, ways_out, write_bytes
 from rakuten_assets.synthetic.catalog import (
     SyntheticCatalog,
     read_catalog,
@@ -97,8 +97,7 @@ def generate_catalog(
         reason = error.reason if isinstance(error, WriteError) else error.strerror or error
         raise WriteError(
             f"the synthetic catalogue cannot be written to {root}: {reason}; nothing was left behind: "
-            f"{way_out(root, error) or 'mend that'}, or choose another folder (the pipeline's is RAKUTEN_STORAGE), and "
-            "run again",
+            f"{ways_out(root, error)}",
             error.errno,
         ) from error
     return catalog
