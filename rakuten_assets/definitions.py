@@ -1,7 +1,7 @@
 """The project as Dagster sees it: `defs`, built from the environment; `build_defs` builds any other variant."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -49,13 +49,7 @@ def build_defs(
     chosen = settings or Settings.load()
     shards = ShardPartitions(chosen.shards, chosen.shards_per_run)
     jobs = build_jobs()
-    whole = dg.Definitions(
-        jobs=list(jobs.values()),
-        sensors=[build_automation(), *build_alerts(chosen), *build_retention(chosen)],
-        resources={**build_resources(chosen), **(resources or {})},
-        executor=build_executor(chosen),
-    )
-    return dg.Definitions.merge(
+    stages = [
         raw.build(chosen),
         catalog.build(shards),
         labels.build(),
@@ -63,9 +57,22 @@ def build_defs(
         features.build(chosen, shards, jobs["everything"]),
         outputs.build(chosen),
         evaluation.build(chosen),
-        finetuning.build(chosen),
-        whole,
+    ]
+    around = dg.Definitions(
+        jobs=list(jobs.values()),
+        sensors=[build_automation(), *build_alerts(chosen), *build_retention(chosen)],
+        resources={**build_resources(chosen), **(resources or {})},
+        executor=build_executor(chosen, everything=_steps(stages)),
     )
+    return dg.Definitions.merge(*stages, finetuning.build(chosen), around)
+
+
+def _steps(stages: Iterable[dg.Definitions]) -> list[str]:
+    """Keys of the steps that make what these stages hold."""
+    assets = [
+        asset for stage in stages for asset in stage.assets or () if isinstance(asset, dg.AssetsDefinition)
+    ]
+    return [asset.op.name for asset in assets if asset.is_materializable]
 
 
 defs = build_defs()

@@ -31,6 +31,11 @@ ALL = "all"
 _SECRETS = ("webhook",)
 """Settings whose value is shown nowhere."""
 
+MAY_DIFFER = (
+    "allow_download", "batch_size", "device", "executor", "image_cache_gb", "interface", "threads", "webhook",
+)  # fmt: skip
+"""Settings that belong to a machine, not to the work. What a GPU computes is told apart by its numeric profile."""
+
 _WEIGHTS_BY_NAME = re.compile(r"[A-Za-z0-9_.:-]+=")
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]

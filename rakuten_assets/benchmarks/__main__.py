@@ -159,6 +159,16 @@ def _overhead(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def _quickstart(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
+    from rakuten_assets.benchmarks import quickstart
+    from rakuten_assets.benchmarks.measuring.graph import Workplace
+
+    workplace = Workplace(None, work / "storage", work / "dagster_home", options.shards)
+    rows = quickstart.measure(workplace.run, options.shards, options.rounds)
+    print(markdown_table(rows, quickstart.COLUMNS))
+    return rows
+
+
 def _full(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
     return _reruns(options, work, (0.0, 0.01))
 
@@ -166,7 +176,9 @@ def _full(options: argparse.Namespace, work: Path) -> list[dict[str, Any]]:
 def _reruns(options: argparse.Namespace, work: Path, shares: Sequence[float]) -> list[dict[str, Any]]:
     from rakuten_assets.benchmarks import incremental
 
-    rows = incremental.measure(_workplace(options, work), options.n + options.test_rows, shares)
+    workplace = _workplace(options, work)
+    train = sorted((work / "catalog" / "images" / "image_train").iterdir())
+    rows = incremental.measure(workplace, train, options.n + options.test_rows, shares)
     print(incremental.report(rows))
     return rows
 
@@ -324,6 +336,8 @@ def _parser() -> argparse.ArgumentParser:
         "store", "opening a store of many rows, beside a dictionary of its keys", _store, 2_000_000, 1
     )
     command.add_argument("--dimensions", type=int, default=4, help="of the rows (default: 4)")
+    command = add("quickstart", "the README's first command, again, and a refresh", _quickstart, 0, 3)
+    command.add_argument("--shards", type=int, default=16, help="default: 16")
     _add_scale(add("scale", "a catalogue of any size on paper, and where it breaks first", _scale, 0, 1))
     for name, help_text, measure, n, rounds in (
         ("incremental", "a re-run's cost against the share of changed images", _incremental, 5000, 1),

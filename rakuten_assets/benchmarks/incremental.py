@@ -29,14 +29,15 @@ COLUMNS = {
 SHARDED = "image_scan,efficientnet_b0/train_features,efficientnet_b0/test_features"
 
 
-def measure(workplace: Workplace, images: int, shares: Sequence[float]) -> list[dict[str, Any]]:
+def measure(
+    workplace: Workplace, train: Sequence[Path], images: int, shares: Sequence[float]
+) -> list[dict[str, Any]]:
     """Convert the model, run the whole graph from nothing, then again after changing shares of the train images.
 
     Each time once the assets by shard (scan and features) alone, and once the whole graph.
 
-    The catalogue of `workplace` is changed: a changed image is the old one turned by 180 degrees.
-
     Args:
+        train: the catalogue's train images; they are changed: a changed one is the old one turned by 180 degrees.
         images: how many the catalogue has, train and test.
 
     Returns:
@@ -44,7 +45,6 @@ def measure(workplace: Workplace, images: int, shares: Sequence[float]) -> list[
         peak_rss_mb; the first run with `rate_by_tenth`, images per second in each tenth of the extraction; the
         re-runs with `changed`, the number of changed images.
     """
-    train = sorted((workplace.catalog / "images" / "image_train").iterdir())
     converted = workplace.convert_model()
     first = workplace.materialize()
     rows = [

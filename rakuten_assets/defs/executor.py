@@ -16,16 +16,19 @@ forkserver with preloading is the one to take.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import dagster as dg
 
 from rakuten_assets.defs.cluster.same_settings import refuse_other_settings
+from rakuten_assets.defs.outputs.whole import is_whole, keep_if_unchanged
 from rakuten_assets.defs.policy import EXCLUSIVE
 from rakuten_assets.defs.preflight import check_run
 from rakuten_assets.defs.resources import shown_settings
 from rakuten_assets.defs.summary import RunSummary
+from rakuten_assets.errors import RakutenAssetsError
+from rakuten_assets.outputs.whole_run import REFRESH
 from rakuten_assets.settings import Settings
 
 PRELOADED = (
@@ -40,15 +43,18 @@ PRELOADED = (
 """What a step's process would else import anew: the definitions, and what Dagster loads with an instance."""
 
 
-def build_executor(settings: Settings) -> dg.ExecutorDefinition:
+def build_executor(settings: Settings, everything: Collection[str] = ()) -> dg.ExecutorDefinition:
     """In the run's own process, or a forked process a step, as `RAKUTEN_EXECUTOR` says.
 
     Of the steps that keep every core busy, one runs at a time.
+
+    Args:
+        everything: keys of the steps of a run that makes everything; () if there is none.
     """
     if settings.executor == "in_process":
-        return _told(dg.in_process_executor, settings)
+        return _told(dg.in_process_executor, settings, everything)
     limits = [{"key": key, "value": value, "limit": 1} for key, value in EXCLUSIVE.items()]
-    return _told(dg.multiprocess_executor, settings).configured(
+    return _told(dg.multiprocess_executor, settings, everything).configured(
         {
             "start_method": {"forkserver": {"preload_modules": list(PRELOADED)}},
             "tag_concurrency_limits": limits,
@@ -57,10 +63,11 @@ def build_executor(settings: Settings) -> dg.ExecutorDefinition:
 
 
 class ToldExecutor(dg.Executor):
-    """Wraps an executor: first the run's settings and needs are checked, at the end its summary is logged."""
+    """Wraps an executor: first the run's settings and needs are checked, at the end its summary is logged, and a run
+    of everything is recorded."""
 
-    def __init__(self, inner: dg.Executor, settings: Settings) -> None:
-        self._inner, self._settings = inner, settings
+    def __init__(self, inner: dg.Executor, settings: Settings, everything: Collection[str]) -> None:
+        self._inner, self._settings, self._everything = inner, settings, everything
 
     @property
     def retries(self) -> Any:
@@ -79,11 +86,21 @@ class ToldExecutor(dg.Executor):
         for event in self._inner.execute(plan_context, execution_plan):
             summary.add(event)
             yield event
-        if not summary.failed:
-            plan_context.log.info("\n".join(summary.lines(self._settings, time.monotonic() - started)))
+        if summary.failed:
+            return
+        lines = summary.lines(self._settings, time.monotonic() - started)
+        steps = execution_plan.step_keys_to_execute
+        if self._everything and is_whole(run, steps, self._everything, self._settings.shards):
+            try:
+                keep_if_unchanged(self._settings, run.run_id, summary.read, lines[1:])
+            except (RakutenAssetsError, OSError) as error:  # What is told at the end fails no run.
+                plan_context.log.warning(f"{error}: this run is not recorded, and {REFRESH} starts another")
+        plan_context.log.info("\n".join(lines))
 
 
-def _told(inner: dg.ExecutorDefinition, settings: Settings) -> dg.ExecutorDefinition:
+def _told(
+    inner: dg.ExecutorDefinition, settings: Settings, everything: Collection[str]
+) -> dg.ExecutorDefinition:
     make = inner.executor_creation_fn
     assert make is not None  # only an executor of Dagster's own agents has none
 
@@ -91,6 +108,6 @@ def _told(inner: dg.ExecutorDefinition, settings: Settings) -> dg.ExecutorDefini
         name=inner.name,
         config_schema=cast(Any, inner.config_schema),
         requirements=inner.get_requirements,
-        executor_creation_fn=lambda context: ToldExecutor(make(context), settings),
+        executor_creation_fn=lambda context: ToldExecutor(make(context), settings, everything),
         description=inner.description,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.defs.features.names import matrix_key
 from rakuten_assets.defs.outputs.stored import unpublished_matrices
+from rakuten_assets.defs.verdicts import INPUT_VERSION
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.outputs.names import OUTPUTS, make_command
@@ -28,6 +29,12 @@ class RunSummary:
         self._assets: set[str] = set()
         self._shown: dict[str, dict[str | None, dict[str, Any]]] = {}  # by asset, then shard: the newest
         self._warnings: Counter[str] = Counter()
+        self._read: dict[str, set[str]] = {}
+
+    @property
+    def read(self) -> dict[str, str]:
+        """Asset of each file outside -> its version, for those of which all steps have read the same."""
+        return {name: next(iter(seen)) for name, seen in self._read.items() if len(seen) == 1}
 
     def add(self, event: Any) -> None:
         """Take note of a `DagsterEvent`."""
@@ -40,6 +47,9 @@ class RunSummary:
             self._assets.add(name)
             shown = {key: value.value for key, value in materialization.metadata.items()}
             self._shown.setdefault(name, {})[materialization.partition] = shown
+            for tag, version in (materialization.tags or {}).items():
+                if tag.startswith(INPUT_VERSION):
+                    self._read.setdefault(tag.removeprefix(INPUT_VERSION), set()).add(version)
         elif kind == "ASSET_CHECK_EVALUATION":
             check = event.asset_check_evaluation_data
             if not check.passed:

@@ -22,7 +22,7 @@ Gives = Iterator[dg.MaterializeResult[Value] | Any]
 Verdicts = Sequence[Verdict] | Mapping[str, Sequence[Verdict]]
 
 _VERSION, _OWN_VERSION = "dagster/data_version", "dagster/data_version_is_user_provided"
-_INPUT_VERSION = "dagster/input_data_version/"
+INPUT_VERSION = "dagster/input_data_version/"
 
 
 def check_specs(
@@ -73,9 +73,7 @@ def publish(
             result = result._replace(data_version=_version_of_all(versions))
         if read:
             yield from new_observations(read, context.instance)
-            result = result._replace(
-                tags={f"{_INPUT_VERSION}{key}": version for key, version in read.items()}
-            )
+            result = result._replace(tags={f"{INPUT_VERSION}{key}": version for key, version in read.items()})
         yield result
         if versions is not None and len(versions) > 1:
             yield from _own_versions(context, versions)

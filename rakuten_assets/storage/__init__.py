@@ -18,6 +18,7 @@ moved or copied as a whole.
 | `.json` of an asset | in `<name>.record.json` | the same |
 | records, `layout.json`, `synthetic.json` | in the key `checksum` (`records`) | refused, with the way out |
 | `cache/rows/*/extractor.json` | in the key `checksum` | said in the log, written anew |
+| `cache/whole_run.json` | in the key `checksum` | everything is run again |
 | `cache/rows/*/*.safetensors` | its name, and a checksum a row | said in the log; good rows are kept, others computed |
 | `cache/models/*.zip` | in `conversion.json` in it | said in the log, converted again |
 | `cache/near_pairs/*.outcomes` | its first 32 bytes | said in the log, pairs compared again |

@@ -8,14 +8,16 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from rakuten_assets.benchmarks import quickstart
 from rakuten_assets.benchmarks.integrity import ISSUES_OF_THE_PEER
-from rakuten_assets.benchmarks.measuring.graph import throughput_by_tenth
+from rakuten_assets.benchmarks.measuring.graph import Run, throughput_by_tenth
 from rakuten_assets.benchmarks.measuring.memory import PeakMemory
 from rakuten_assets.benchmarks.measuring.tables import markdown_table, write_json
 from rakuten_assets.benchmarks.measuring.turns import Command, run_in_turns
@@ -229,3 +231,21 @@ def test_features_without_labels_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "features.npy", np.zeros((3, 2), np.float32))
     done = run("head", "--features", str(tmp_path / "features.npy"))
     assert done.returncode == 2 and "go together" in done.stderr
+
+
+def test_the_quickstart_is_run_once_and_its_re_runs_in_turns() -> None:
+    asked: list[Sequence[str]] = []
+    seconds = iter([100.0, 20.0, 2.0, 40.0, 4.0, 30.0, 3.0])
+
+    def run(command: Sequence[str]) -> Run:
+        asked.append(command)
+        return Run(next(seconds), 100.0 + len(asked))
+
+    rows = quickstart.measure(run, shards=4, rounds=3)
+    assert [row["seconds"] for row in rows] == [100.0, 30.0, 3.0]
+    assert [row["share_of_first"] for row in rows] == [1.0, 0.3, 0.03]
+    assert [row["peak_rss_mb"] for row in rows] == [101.0, 106.0, 107.0]
+    everything, refresh = asked[0], asked[2]
+    assert asked == [everything, everything, refresh, everything, refresh, everything, refresh]
+    assert everything[-4:] == ["--select", "*", "--partition-range", "00...03"]
+    assert "rakuten_assets.refresh" in refresh

@@ -287,6 +287,29 @@ def test_a_second_run_gives_the_same_bytes_and_computes_nothing(done: Terminal) 
             assert re.search(rf"{name}, {split} features: .*; 0 computed, ", printed)
 
 
+def test_after_the_first_command_nothing_is_due(first: tuple[Terminal, str]) -> None:
+    terminal, printed = first
+    said = terminal.run("python", "-m", "rakuten_assets.refresh")
+    told, *summary = said.splitlines()
+    assert told.startswith("nothing is due: all is as run ")
+    assert summary == printed.splitlines()[-4:]
+
+
+def test_a_refresh_says_what_is_due_and_runs_it(done: Terminal) -> None:
+    record = done.storage / "cache" / "whole_run.json"
+    kept = record.read_bytes()
+    strict = Terminal(done.folder, 2, {"RAKUTEN_UNREADABLE_FAIL": "0.001"})
+    printed = strict.run("python", "-m", "rakuten_assets.refresh", fails=True)
+    due = [line for line in printed.splitlines() if line.startswith("due: ")]
+    assert len(due) == 1
+    assert re.match(r"due: run [0-9a-f]{8} is not in Dagster's records", due[0])
+    assert "unreadable_share failed" in printed
+    done.materialize("x_train")
+    assert (
+        record.read_bytes() == kept
+    )  # Neither a run that failed nor one of less than everything is recorded.
+
+
 def test_three_shards_computed_anew_give_the_bytes_of_two(
     first: tuple[Terminal, str], fresh: Terminal
 ) -> None:

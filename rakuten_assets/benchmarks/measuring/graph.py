@@ -25,6 +25,9 @@ PIPELINE = "not group:evaluation and not group:augmentation"
 """Everything from the files to the published outputs. What is fitted on them has benchmarks of its own; no output needs
 the statistics for training."""
 
+REFRESH = ("-m", "rakuten_assets.refresh", "--check")
+"""The command that says what is due; it fails where anything is."""
+
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -45,9 +48,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where a benchmark's runs read and write: a catalogue, a storage, a Dagster home, nothing shared."""
+    """Where a benchmark's runs read and write: a catalogue, a storage, a Dagster home, nothing shared.
 
-    catalog: Path
+    Attributes:
+        catalog: None for the one that runs draw by themselves, with their backbones and weights.
+    """
+
+    catalog: Path | None
     storage: Path
     dagster_home: Path
     shards: int = 16
@@ -56,20 +63,18 @@ class Workplace:
         """The variables a run gets: none of the caller's own settings leak in."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("RAKUTEN_")}
         self.dagster_home.mkdir(parents=True, exist_ok=True)
+        data = {"RAKUTEN_DATA_DIR": str(self.catalog), "RAKUTEN_WEIGHTS": "seeded"} if self.catalog else {}
         return clean | {
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_DISABLE_TELEMETRY": "yes",
-            "RAKUTEN_DATA_DIR": str(self.catalog),
             "RAKUTEN_STORAGE": str(self.storage),
             "RAKUTEN_SHARDS": str(self.shards),
-            "RAKUTEN_WEIGHTS": "seeded",
+            **data,
         }
 
     def materialization(self, selection: str = PIPELINE) -> list[str]:
         """`dagster asset materialize` of a selection (default: files to outputs) over all shards, in one run."""
-        keys = shard_keys(self.shards)
-        command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
-        return [*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"]
+        return materialization(selection, self.shards)
 
     def materialize(self, selection: str = PIPELINE) -> Run:
         """Run `materialization`."""
@@ -89,6 +94,13 @@ class Workplace:
         with watch:
             seconds, peak_mb, _ = run_watched(arguments, self.environment())
         return Run(seconds, peak_mb, tuple(watch.seen))
+
+
+def materialization(selection: str, shards: int) -> list[str]:
+    """Arguments of Python for `dagster asset materialize` of a selection over all shards, in one run."""
+    keys = shard_keys(shards)
+    command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
+    return [*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"]
 
 
 class _StoreWatch:

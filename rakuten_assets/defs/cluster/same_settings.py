@@ -13,12 +13,8 @@ from typing import Any
 import dagster as dg
 
 from rakuten_assets.errors import SettingsError
+from rakuten_assets.settings import MAY_DIFFER
 from rakuten_assets.variables import PREFIX
-
-MAY_DIFFER = (
-    "allow_download", "batch_size", "device", "executor", "image_cache_gb", "interface", "threads", "webhook",
-)  # fmt: skip
-"""Settings that belong to a machine, not to the work. What a GPU computes is told apart by its numeric profile."""
 
 
 def refuse_other_settings(own: Mapping[str, Any], run: dg.DagsterRun, instance: dg.DagsterInstance) -> None:

@@ -32,6 +32,9 @@ _DESCRIPTIONS = {
     },
 }
 
+FILES = tuple(_DESCRIPTIONS)
+"""Keys of all of them."""
+
 
 def file_assets() -> list[dg.AssetsDefinition]:
     """The three tables and the two image folders."""

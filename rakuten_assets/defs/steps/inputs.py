@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rakuten_assets.defs.cluster.same_settings import MAY_DIFFER
 from rakuten_assets.evaluation.heads.head import Head
 from rakuten_assets.extraction.storing.features import FeatureArray
 from rakuten_assets.runtime.code_identity import code_identity
-from rakuten_assets.settings import Settings
+from rakuten_assets.settings import MAY_DIFFER, Settings
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import array_version
 from rakuten_assets.storage.files import sha256_of_json

@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from upath import UPath
@@ -25,6 +24,7 @@ from rakuten_assets.errors import StoreError, UnreachableError, WriteError
 from rakuten_assets.storage.files import is_local
 from rakuten_assets.storage.reading import listed_files
 from rakuten_assets.storage.tables import read_table, write_table
+from rakuten_assets.storage.tree import object_version
 
 _COLUMNS = ["file", "version", "sha256"]
 Seen = dict[tuple[str, str], str]
@@ -123,16 +123,6 @@ def _versions(folder: CatalogFolder, wanted: Collection[str]) -> dict[str, str]:
         parent, place = IMAGE_FOLDERS[split], folder.images[split]
         with suppress(FileNotFoundError, NotADirectoryError):
             for name, entry in listed_files(place):
-                if (file := f"{parent}/{name}") in wanted and (version := _version(entry)):
+                if (file := f"{parent}/{name}") in wanted and (version := object_version(entry)):
                     versions[file] = f"{place} {version}"  # Of another bucket's image it says nothing.
     return versions
-
-
-def _version(entry: dict[str, Any]) -> str:
-    """What a listing says of an object's version; "" where it says too little to rely on."""
-    etag = next((str(entry[name]) for name in ("ETag", "etag") if entry.get(name)), "")
-    if not etag.removeprefix("W/").strip('"'):
-        return ""
-    named = ("LastModified", "last_modified", "updated", "mtime")
-    changed = next((str(entry[name]) for name in named if entry.get(name)), "")
-    return f"{etag} {entry['size']} {changed}" if changed else ""

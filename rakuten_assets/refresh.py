@@ -1,0 +1,118 @@
+"""Run everything if there is something to do, and else say so in seconds: `python -m rakuten_assets.refresh`.
+
+As `make` does, it compares what the last run of everything was made of and left (settings, code, extractors, the
+catalogue's files, the files in the storage) with what is there now, by names, sizes and times. If something differs, it
+says what and starts Dagster's own command over all shards, which computes only what is affected.
+
+| exit status | means |
+|---|---|
+| 0 | nothing was due, or the run ended well |
+| 1 | `--check`: something is due; else: the run failed |
+| 2 | it was not looked at: a wrong argument, no catalogue |
+| 70 | it was not: a defect of this program |
+| 130 | interrupted |
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.errors import CatalogError, SettingsError
+from rakuten_assets.outputs.whole_run import WholeRun, changes_since, last_whole_run
+from rakuten_assets.runtime.console import refusals_told, run_command
+from rakuten_assets.settings import Settings
+from rakuten_assets.storage import Storage
+
+EVERYTHING = "not group:finetuning"
+"""What a run of everything makes, as Dagster's `--select`: fine-tuning takes hours, and nothing else needs it."""
+
+_DUE = _FAILED = 1
+
+
+def main(arguments: Sequence[str] | None = None, start: Callable[[list[str]], int] = subprocess.call) -> int:
+    """Run the command; returns the exit status.
+
+    Args:
+        start: runs a command to its end and gives its exit status.
+    """
+    given = _parser().parse_args(arguments)
+    return refusals_told(lambda: _run(given.check, start), "the storage", "start the command again")
+
+
+def reasons_to_run(settings: Settings, last: WholeRun | None) -> list[str]:
+    """Why everything should run; [] if it need not.
+
+    Raises:
+        CatalogError: the catalogue's files are not there.
+        OSError, RakutenAssetsError: something cannot be looked at.
+    """
+    # Not before it is needed: Dagster takes a second to import.
+    from rakuten_assets.defs.outputs.whole import state_now
+
+    if last is None:
+        return [f"no run of everything is on record in {settings.storage}"]
+    if not _dagster_knows(last.run):
+        return [f"run {last.run[:8]} is not in Dagster's records (DAGSTER_HOME={os.environ['DAGSTER_HOME']})"]
+    try:
+        return changes_since(last, state_now(settings))
+    except CatalogError as error:
+        if settings.is_synthetic:  # A run draws it.
+            return [str(error)]
+        raise
+
+
+def _run(check: bool, start: Callable[[list[str]], int]) -> int:
+    settings = Settings.load()
+    last = last_whole_run(Storage(settings.storage, settings.shards))
+    reasons = reasons_to_run(settings, last)
+    if last is not None and not reasons:
+        print(f"nothing is due: all is as run {last.run[:8]} of {last.ended} was made of and left it")
+        for line in last.told:
+            print(line)
+        return 0
+    for reason in reasons:
+        print(f"due: {reason}", flush=True)
+    if check:
+        return _DUE
+    if settings.shards_per_run:
+        raise SettingsError(
+            f"RAKUTEN_SHARDS_PER_RUN={settings.shards_per_run}: runs of groups of shards are launched by Dagster's "
+            "daemon. Choose Materialize all in the interface, switch the schedule refresh_stale_shards on, or set it "
+            "to 0 for one run over all shards"
+        )
+    keys = shard_keys(settings.shards)
+    options = ["-m", "rakuten_assets.definitions", "--select", EVERYTHING]
+    command = ["asset", "materialize", *options, "--partition-range", f"{keys[0]}...{keys[-1]}"]
+    return _FAILED if start([sys.executable, "-m", "dagster", *command]) else 0
+
+
+def _dagster_knows(run: str) -> bool:
+    if not os.environ.get("DAGSTER_HOME"):
+        return True  # Then Dagster keeps no records.
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        return instance.has_run(run)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m rakuten_assets.refresh",
+        description="Run everything if settings, code, the catalogue's files or what the last run of everything left "
+        "in the storage are no longer what they were (by names, sizes and times); else say that nothing is due.",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="run nothing: say what is due, and exit with status 1 if anything is",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
