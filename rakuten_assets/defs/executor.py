@@ -26,6 +26,7 @@ from rakuten_assets.defs.outputs.whole import is_whole, keep_if_unchanged
 from rakuten_assets.defs.policy import EXCLUSIVE
 from rakuten_assets.defs.preflight import check_run
 from rakuten_assets.defs.resources import shown_settings
+from rakuten_assets.defs.steps.retries import asked_again
 from rakuten_assets.defs.summary import RunSummary
 from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.outputs.whole_run import REFRESH
@@ -81,7 +82,9 @@ class ToldExecutor(dg.Executor):
         started = time.monotonic()
         run = plan_context.dagster_run
         refuse_other_settings(shown_settings(self._settings), run, plan_context.instance)
-        check_run(self._settings, execution_plan.step_keys_to_execute, run.tags)
+        steps = execution_plan.step_keys_to_execute
+        # It may fetch weights, and asks the store.
+        asked_again(lambda: check_run(self._settings, steps, run.tags), plan_context.log)
         summary = RunSummary()
         for event in self._inner.execute(plan_context, execution_plan):
             summary.add(event)
@@ -89,7 +92,6 @@ class ToldExecutor(dg.Executor):
         if summary.failed:
             return
         lines = summary.lines(self._settings, time.monotonic() - started)
-        steps = execution_plan.step_keys_to_execute
         if self._everything and is_whole(run, steps, self._everything, self._settings.shards):
             try:
                 keep_if_unchanged(self._settings, run.run_id, summary.read, lines[1:])

@@ -37,6 +37,10 @@ _CLASSES = frozenset(
         "botocore.exceptions.ResponseStreamingError",
         "http.client.IncompleteRead",
         "http.client.RemoteDisconnected",
+        "httpx.TransportError",
+        "httpx2.TransportError",
+        "requests.exceptions.ConnectionError",
+        "requests.exceptions.Timeout",
         "urllib3.exceptions.HTTPError",
     }
 )
@@ -112,7 +116,8 @@ def _answer(error: BaseException) -> bool | None:
 def _is_of_network(error: BaseException) -> bool:
     if isinstance(error, BrokenPipeError):  # to a process of ours, as a rule
         return False
-    if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror)):
+    # Ours may come from another process, without what it was raised from.
+    if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror, UnreachableError)):
         return True
     names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
     return bool(names & _CLASSES) or (isinstance(error, OSError) and error.errno in _NUMBERS)

@@ -1,7 +1,9 @@
 """What a run needs is looked at before its first step, and what it did is said after its last."""
 
+import logging
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -9,9 +11,18 @@ import pytest
 from upath import UPath
 
 from rakuten_assets.backbones import find_backbone
+from rakuten_assets.defs import executor
 from rakuten_assets.defs.preflight import check_run
+from rakuten_assets.defs.steps import retries
 from rakuten_assets.defs.summary import RunSummary
-from rakuten_assets.errors import EngineError, ManifestError, SettingsError, StoreError, WeightsError
+from rakuten_assets.errors import (
+    EngineError,
+    ManifestError,
+    SettingsError,
+    StoreError,
+    UnreachableError,
+    WeightsError,
+)
 from rakuten_assets.extraction.networks.packed import pack, write_first
 from rakuten_assets.extraction.networks.quantised import quantisation_request, quantised_file
 from rakuten_assets.extraction.preparation import prepare
@@ -37,6 +48,31 @@ def test_shards_that_nobody_named_are_told_with_the_command(steps: list[str], tm
     assert str(caught.value).endswith("--select '*' --partition-range 00...03")
     for tags in (ONE_SHARD, A_RANGE):
         check_run(_settings(tmp_path), steps, tags)
+
+
+def test_a_network_that_does_not_answer_before_the_first_step_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "WAITS", (0, 0, 0))
+    fails = iter([UnreachableError("no answer"), UnreachableError("no answer")])
+    asked: list[Any] = []
+
+    def look(*given: Any) -> None:
+        asked.append(given)
+        if (error := next(fails, None)) is not None:
+            raise error
+
+    monkeypatch.setattr(executor, "check_run", look)
+    run: Any = SimpleNamespace(
+        dagster_run=SimpleNamespace(job_snapshot_id=None, tags=A_RANGE),
+        instance=None,
+        log=logging.getLogger(),
+    )
+    plan: Any = SimpleNamespace(step_keys_to_execute=["x_train"])
+    inner: Any = SimpleNamespace(execute=lambda *_: iter(()))
+    settings = _settings(tmp_path)
+    list(executor.ToldExecutor(inner, settings, ()).execute(run, plan))
+    assert asked == 3 * [(settings, ["x_train"], A_RANGE)]
 
 
 def test_a_run_without_shards_needs_none(tmp_path: Path) -> None:

@@ -28,6 +28,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketServer]:
         yield running
 
 
+def _foreign(module: str, name: str) -> Exception:
+    """An error of a class below one of a package that need not be there."""
+    base = type(name, (Exception,), {"__module__": module})
+    error: Exception = type("Special", (base,), {})()
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -44,6 +51,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketServer]:
         (ValueError("a number"), False),
         (StoreError("damaged"), False),
         (MemoryError(), False),
+        (UnreachableError("of another process"), True),
+        (_foreign("httpx", "TransportError"), True),
+        (_foreign("httpx2", "TransportError"), True),
+        (_foreign("httpx2", "InvalidURL"), False),
+        (_foreign("requests.exceptions", "ConnectionError"), True),
+        (_foreign("requests.exceptions", "Timeout"), True),
     ],
 )
 def test_errors_of_python(error: Exception, expected: bool) -> None:

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from rakuten_assets.backbones import Backbone, Normalisation, PerImageNormalisation, Release
-from rakuten_assets.errors import RakutenAssetsError, WeightsError
+from rakuten_assets.errors import RakutenAssetsError, UnreachableError, WeightsError
 from rakuten_assets.extraction.networks.quantisation import quantise
 from rakuten_assets.extraction.networks.telemetry import import_openvino
 from rakuten_assets.extraction.networks.weights import WeightsSource
 from rakuten_assets.extraction.preprocessing import normalisation_from_dict
+from rakuten_assets.storage.transient import is_transient
 
 # Pixels from which a mean is taken in two steps.
 _LARGE_MEAN = 28 * 28
@@ -136,7 +137,7 @@ def download(request: dict[str, Any]) -> dict[str, Any]:
     try:
         published.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
-        raise WeightsError(
+        raise _not_fetched(error)(
             f"could not fetch {release.address}: {error}; fetch it elsewhere and set RAKUTEN_WEIGHTS to its path"
         ) from error
     return {}
@@ -152,10 +153,15 @@ def _from_hugging_face(spec: Backbone, release: Release, allowed: bool) -> str:
     except Exception as error:
         reason = (str(error).strip().splitlines() or [""])[0][:200]
         way_out = "" if allowed else ", or set RAKUTEN_ALLOW_DOWNLOAD=1"
-        raise WeightsError(
+        raise _not_fetched(error)(
             f"weights {release.name} of {spec.name} are not on this machine ({type(error).__name__}: {reason}): fetch "
             f"{release.address} and set RAKUTEN_WEIGHTS={spec.name}=<its path>{way_out}"
         ) from error
+
+
+def _not_fetched(error: Exception) -> type[RakutenAssetsError]:
+    """What a download that failed is told as: whether to ask again later has a chance is known here alone."""
+    return UnreachableError if is_transient(error) else WeightsError
 
 
 def _versions(spec: Backbone) -> dict[str, str]:

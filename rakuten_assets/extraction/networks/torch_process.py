@@ -20,11 +20,11 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import IO, Any
 
-from rakuten_assets.errors import EngineError, RakutenAssetsError, WeightsError
+from rakuten_assets.errors import EngineError, RakutenAssetsError, UnreachableError, WeightsError
 
 _CHILD = "rakuten_assets.extraction.networks.torch_child"
 _ERRORS: dict[str, type[RakutenAssetsError]] = {
-    error.__name__: error for error in (WeightsError, EngineError)
+    error.__name__: error for error in (WeightsError, EngineError, UnreachableError)
 }
 _LINES_OF_A_CRASH = 12
 _SECONDS_TO_END = 10
@@ -55,7 +55,7 @@ class TorchProcess:
         """Run one action and return its answer. An interrupt kills the child.
 
         Raises:
-            WeightsError, EngineError: as the child raised it.
+            WeightsError, EngineError, UnreachableError: as the child raised it.
             EngineError: the child died; the message holds the end of what it said.
         """
         try:

@@ -78,6 +78,7 @@ def find_weights(backbone: Backbone, name: str, allow_download: bool) -> Weights
 
     Raises:
         WeightsError: missing, unreadable, not the published file, or of no known kind.
+        UnreachableError: they may be fetched, and the network did not answer.
     """
     if name == SEEDED:
         return None

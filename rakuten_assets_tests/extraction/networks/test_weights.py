@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rakuten_assets.backbones import find_backbone
-from rakuten_assets.errors import WeightsError
+from rakuten_assets.errors import UnreachableError, WeightsError
 from rakuten_assets.extraction.networks import weights as weights_module
 from rakuten_assets.extraction.networks.weights import (
     FINE_TUNED,
@@ -16,6 +16,7 @@ from rakuten_assets.extraction.networks.weights import (
     checkpoint_folder,
     find_weights,
 )
+from rakuten_assets.storage.transient import is_transient
 
 B0_FILE = "efficientnet_b0_rwightman-7f5810bc.pth"
 
@@ -155,6 +156,19 @@ def test_download_only_where_allowed(torch_home: Path, monkeypatch: pytest.Monke
         "efficientnet_b0",
         "IMAGENET1K_V1",
     )
+
+
+def test_a_network_that_does_not_answer_is_told_apart_from_weights_that_are_wrong(
+    torch_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(UnreachableError, match=r"could not fetch https://.*; fetch it elsewhere") as caught:
+        resolve("IMAGENET1K_V1", allow_download=True)
+    assert is_transient(caught.value)
+    assert not list(torch_home.rglob("*.pth"))
 
 
 @pytest.mark.parametrize("name", ["IMAGENET1K_V9", "imagenet", "no-such-thing"])
