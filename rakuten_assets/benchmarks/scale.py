@@ -40,10 +40,15 @@ _TEST_SHARE = 0.14
 _SAMPLE = 400_000
 # Before kernels are worth compiling NumPy compares, and then never for longer.
 _PLAIN_SAMPLE, _MOST_PLAIN_SECONDS = 50_000, 4.0
-# Of the full catalogue's 98,728 images, by 2 threads, files read and decoded once. Whether the share of pairs holds for
-# a larger catalogue depends on what is in it.
-_PIXEL_PAIRS_OF_A_PAIR = 112_675 / (98_728**2 / 2)
-_PIXEL_SECONDS_OF_A_PAIR = 2 * 50 / 112_675
+# Of the full catalogue's 98,728 images. Whether the share of pairs holds for a larger one depends on what is in it.
+_FULL = 98_728
+_CANDIDATES_OF_A_PAIR = 112_675 / (_FULL**2 / 2)
+# Seconds of one thread: an image is read, decoded and made small; outlines are compared; where these leave it possible,
+# which is of one pair in sixteen, both are read once more and compared at every zoom. (20,000 images.)
+_SECONDS_OF_AN_IMAGE, _SECONDS_OF_OUTLINES, _SECONDS_OF_ZOOMS = 1.6e-3, 32e-6, 0.9e-3
+_POSSIBLE = 1 / 16
+# How fast images with a candidate become all: such that the full catalogue takes the 50 s of 2 threads that it took.
+_TOUCHED_BY_AN_IMAGE = 0.58 / _FULL
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,19 @@ class Search:
 
 def pixel_hours(images: float, threads: int) -> float:
     """Wall time of comparing on pixels what the search leaves, the first time."""
-    return _pairs(images) * _PIXEL_PAIRS_OF_A_PAIR * _PIXEL_SECONDS_OF_A_PAIR / threads / 3600
+    touched = images * -math.expm1(-images * _TOUCHED_BY_AN_IMAGE)
+    of_a_pair = _SECONDS_OF_OUTLINES + _POSSIBLE * (_SECONDS_OF_ZOOMS + 2 * _SECONDS_OF_AN_IMAGE)
+    seconds = touched * _SECONDS_OF_AN_IMAGE + _pairs(images) * _CANDIDATES_OF_A_PAIR * of_a_pair
+    return seconds / threads / 3600
+
+
+def images_compared_in_a_day(threads: int) -> float:
+    """How many images a day of comparing on pixels is enough for."""
+    low, high = 1.0, 1e12
+    while high / low > 1.001:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if pixel_hours(middle, threads) < 24 else (low, middle)
+    return low
 
 
 def _pairs(images: float) -> float:
@@ -167,7 +184,7 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
         "memory: a shard's features": n * of_a_row["a shard's features"] + math.ceil(n / shards) * rows.scan,
         **{
             f"memory: {what}": n * of_a_row[what]
-            for what in ("duplicate groups", "outlines, at most", "a matrix")
+            for what in ("duplicate groups", "integrity report", "outlines, at most", "a matrix")
         },
     }
     return {
@@ -193,7 +210,8 @@ def simulate(plan: Plan, rows: BytesARow, search: Search, threads: int) -> dict[
 def _memory_of_a_row(rows: BytesARow) -> dict[str, float]:
     """Bytes that each image of the catalogue takes in a step, by the step."""
     return {
-        "duplicate groups": rows.manifest + 2 * rows.scan + rows.search + rows.path,
+        "duplicate groups": rows.manifest + 2 * rows.grouped_scan + rows.search + rows.path,
+        "integrity report": rows.manifest + 2 * rows.scan + rows.groups + rows.path,
         "outlines, at most": rows.outlines,
         "a matrix": rows.manifest + 2 * rows.sidecar,
         "a shard's features": rows.manifest + rows.index_peak,
@@ -208,7 +226,8 @@ def files_of_shards(shards: int) -> int:
 def breaks(plan: Plan, rows: BytesARow, search: Search, threads: int) -> list[tuple[float, str]]:
     """Number of images at which each thing breaks, ascending, with what it is."""
     told = {
-        "duplicate groups": "duplicate_groups and integrity_report hold all scans and paths in memory",
+        "duplicate groups": "duplicate_groups holds what it needs of all scans, and the search",
+        "integrity report": "integrity_report holds all scans",
         "outlines, at most": "outlines of the images whose hashes have a neighbour (all of them, at worst)",
         "a matrix": "a matrix's step holds the row tables of all shards",
         "a shard's features": "the manifest, one table, is read whole by each shard's step, beside the row store's "
@@ -218,11 +237,9 @@ def breaks(plan: Plan, rows: BytesARow, search: Search, threads: int) -> list[tu
         (plan.memory / per_row, f"{told[what]} ({per_row:,.0f} bytes an image)")
         for what, per_row in _memory_of_a_row(rows).items()
     ]
-    found.append(
-        (search.images_of_a_day(threads), "the exact hash search takes a day (it grows with the square)")
-    )
-    pixels = 1e6 * math.sqrt(24 / pixel_hours(1e6, threads))
-    found.append((pixels, "comparing pairs on pixels takes a day, the first time (it grows with the square)"))
+    found.append((search.images_of_a_day(threads), f"the exact hash search takes a day of {threads} threads"))
+    pixels = images_compared_in_a_day(threads)
+    found.append((pixels, f"comparing pairs on pixels takes a day of {threads} threads, the first time"))
     limit = most_shards() * ROWS_OF_A_SHARD
     found.append((limit, f"a shard has more than {ROWS_OF_A_SHARD:,} rows at the most shards allowed"))
     return sorted(found)

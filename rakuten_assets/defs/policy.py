@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from rakuten_assets.defs.io_managers.base import COLUMN_SCHEMA
+from rakuten_assets.defs.io_managers.base import COLUMN_SCHEMA, COLUMNS
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.steps.retries import retrying
 from rakuten_assets.defs.steps.reuse import reusing
@@ -49,6 +49,7 @@ def stage_asset(
     *,
     prefix: str = "",
     own: Iterable[str] = (),
+    reads: Mapping[str, Iterable[str]] | None = None,
     code_version: str = "1",
     shards: ShardPartitions | None = None,
     deps: Iterable[str | dg.AssetKey] = (),
@@ -67,6 +68,7 @@ def stage_asset(
         checks: name -> description of the checks that the function reports.
         prefix: first part of the asset's key; "" for none.
         own: names of inputs that have the same prefix.
+        reads: input -> the columns of its table that the function uses; of others it gets all.
         deps: keys of assets that the function reads by itself, external ones among them.
         only_warn: names of checks that stop nothing.
         columns: column -> what it holds, of a table.
@@ -93,7 +95,11 @@ def stage_asset(
         parts = [prefix] if prefix else []
         make = dg.asset(
             key_prefix=parts or None,
-            ins={name: dg.AssetIn(key=[*parts, name]) for name in own} or None,
+            ins={
+                **{name: dg.AssetIn(key=[*parts, name]) for name in own},
+                **{name: dg.AssetIn(metadata={COLUMNS: list(used)}) for name, used in (reads or {}).items()},
+            }
+            or None,
             group_name=group,
             io_manager_key=io_manager,
             kinds=kinds,

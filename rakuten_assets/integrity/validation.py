@@ -50,6 +50,16 @@ def scan_verdicts(
     ]
 
 
+SHARE_COLUMNS = ("split", "row", "file", "status", "reason", "detail")
+"""Columns of a scan that `refuse_failed_scans` looks at."""
+
+GROUPED_COLUMNS = (
+    *SHARE_COLUMNS, "index", "image_id", "product_id", "code", "sha256", "pixel_sha256", "format", "blank",
+    "near_blank", "phash", "dhash", "brightness", "contrast", "saturation", "entropy", "width", "height",
+)  # fmt: skip
+"""Columns of a scan that `refuse_failed_scans` and `duplicates.groups` look at."""
+
+
 def refuse_failed_scans(scans: Mapping[str, pd.DataFrame], warn: float, fail: float) -> None:
     """Refuse to build on scanned shards of which too many images are unusable: they are stored to be looked at.
 
@@ -210,20 +220,27 @@ def _named(bad: pd.DataFrame) -> str:
 def in_manifest_order(manifest: pd.DataFrame, scans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Scan rows of all shards, in the manifest's order and numbered from 0.
 
+    Column by column: beside the scans and the result, one column at a time is in memory.
+
     Raises:
         ManifestError: if the scans are not of the manifest's images.
     """
-    scanned = pd.concat(scans.values(), ignore_index=True)
-    places = pd.Index(scanned["file"]).get_indexer(pd.Index(manifest["file"]))
+    files = _column(scans, "file")
+    places = pd.Index(files).get_indexer(pd.Index(manifest["file"]))
     missing = np.flatnonzero(places < 0)
-    if missing.size or len(scanned) != len(manifest):
+    if missing.size or len(files) != len(manifest):
         which = f", first {manifest['file'].iloc[missing[0]]}" if missing.size else ""
         raise ManifestError(
-            f"the scans hold {len(scanned):,} images, the manifest {len(manifest):,}, of which {missing.size:,} are "
+            f"the scans hold {len(files):,} images, the manifest {len(manifest):,}, of which {missing.size:,} are "
             f"not scanned{which}: the catalogue has changed since; materialise image_scan of all shards again"
         )
-    ordered: pd.DataFrame = scanned.iloc[places].reset_index(drop=True)
-    return ordered
+    names = next(iter(scans.values())).columns
+    return pd.DataFrame({name: _column(scans, name).take(places).reset_index(drop=True) for name in names})
+
+
+def _column(scans: Mapping[str, pd.DataFrame], name: str) -> pd.Series:
+    column: pd.Series = pd.concat([scan[name] for scan in scans.values()], ignore_index=True)
+    return column
 
 
 def groups_complete(groups: pd.DataFrame, images: pd.DataFrame) -> Verdict:

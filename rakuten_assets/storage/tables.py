@@ -52,12 +52,18 @@ def table_bytes(frame: pd.DataFrame, name: str) -> bytes:
     return b"".join(_sealed(_parquet(frame, name), name))
 
 
-def read_table(path: Path | UPath, name: str | None = None) -> pd.DataFrame:
-    """Read a table that `write_table` wrote, and verify every byte of it first; `name` for one of `table_bytes`.
+def read_table(
+    path: Path | UPath, name: str | None = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read a table that `write_table` wrote, and verify every byte of it first.
+
+    Args:
+        name: of a table of `table_bytes`.
+        columns: those that are wanted, in this order; None: all.
 
     Raises:
         FileNotFoundError: if there is none.
-        StoreError: if it is damaged, or another table than the one that belongs here.
+        StoreError: if it is damaged, or another table than the one that belongs here, or lacks a column.
     """
     with _opened(path) as file:
         place = _place_of_digest(file, path)
@@ -70,7 +76,7 @@ def read_table(path: Path | UPath, name: str | None = None) -> pd.DataFrame:
                 f"{path} does not have the sha256 that was recorded in it: its content was changed, or it was "
                 "put in the place of another table"
             )
-        return _parsed(file, path)
+        return _parsed(file, path, columns)
 
 
 def seal_table(path: Path | UPath) -> None:
@@ -154,10 +160,19 @@ def _at(file: IO[bytes], place: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _parsed(file: IO[bytes], path: Path | UPath) -> pd.DataFrame:
+def _parsed(file: IO[bytes], path: Path | UPath, columns: Sequence[str] | None = None) -> pd.DataFrame:
     file.seek(0)
+    wanted = None if columns is None else list(columns)
     try:
-        frame: pd.DataFrame = pq.read_table(file, page_checksum_verification=True).to_pandas()
+        missing = set(wanted or ()) - set(pq.read_schema(file).names)
+        if not missing:
+            file.seek(0)
+            table = pq.read_table(
+                file, columns=wanted, use_pandas_metadata=True, page_checksum_verification=True
+            )
+            frame: pd.DataFrame = table.to_pandas()
     except Exception as error:  # pandas' part of the footer can be wrong in any way: KeyError, TypeError...
         raise StoreError(f"{path} is not a whole parquet file: {type(error).__name__}: {error}") from None
-    return frame
+    if missing:
+        raise StoreError(f"{path} has no column {', '.join(sorted(missing))}: it is of another release")
+    return frame if wanted is None else frame[wanted]

@@ -185,7 +185,17 @@ def test_bytes_of_a_row_are_those_of_a_stored_table_and_hold_for_more_rows(tmp_p
     scan = drawn_scan(drawn_manifest(4000))
     size = write_table(tmp_path / "00.parquet", scan)
     assert size / len(scan) == pytest.approx(few.scan_file, rel=0.001)
-    for name in ("scan_file", "sidecar_file", "manifest", "scan", "sidecar", "index", "outlines"):
+    for name in (
+        "scan_file",
+        "sidecar_file",
+        "manifest",
+        "scan",
+        "sidecar",
+        "groups",
+        "path",
+        "index",
+        "outlines",
+    ):
         assert getattr(few, name) == pytest.approx(getattr(more, name), rel=0.1), name
     digests = 2 * 32  # incompressible: nothing stores two sha256 of an image in less
     assert few.scan_file > digests
@@ -201,8 +211,14 @@ def test_a_larger_catalogue_costs_more_of_everything_and_what_breaks_first_comes
     assert all(
         large[name] > small[name] for name in small if name not in ("shards", "PUT, again", "LIST, again")
     )
-    for name in ("hours of the hash search", "hours of comparing on pixels"):
-        assert large[name] == pytest.approx(16 * small[name])
+    assert large["hours of the hash search"] == pytest.approx(16 * small["hours of the hash search"])
+    # Each image is decoded once at most; of pairs there are as the square.
+    assert 4 * small["hours of comparing on pixels"] < large["hours of comparing on pixels"]
+    assert large["hours of comparing on pixels"] < 16 * small["hours of comparing on pixels"]
+    assert scale.pixel_hours(2e9, 2) == pytest.approx(4 * scale.pixel_hours(1e9, 2), rel=0.01)
+    # The full catalogue took 50 s.
+    assert scale.pixel_hours(98_728, 2) * 3600 == pytest.approx(50, rel=0.05)
+    assert scale.pixel_hours(scale.images_compared_in_a_day(8), 8) == pytest.approx(24, rel=0.01)
     assert large["GET, again"] < large["GET, first run"] / 10  # the scan reads no image again
     apart = scale.simulate(scale.Plan(80_000, dim=64, shards=80, workers=40), rows, search, threads=2)
     assert apart["GET, again"] >= 80_000  # runs of so few images list nothing

@@ -90,6 +90,8 @@ def test_scans_are_put_in_the_manifests_order_or_refused() -> None:
     scan = _scan(0, 0, 10)
     shards = {"00": scan.iloc[[1, 3, 9]], "01": scan.iloc[[0, 2, 4, 5, 6, 7, 8]]}
     pd.testing.assert_frame_equal(in_manifest_order(scan, shards), scan)
+    some = {key: part[["file", "status"]] for key, part in shards.items()}
+    pd.testing.assert_frame_equal(in_manifest_order(scan, some), scan[["file", "status"]])
     with pytest.raises(ManifestError, match=r"1 are not scanned, first image_train/2\.jpg"):
         in_manifest_order(scan, {"00": scan.drop(index=2)})
     with pytest.raises(ManifestError, match="hold 10 images, the manifest 9"):

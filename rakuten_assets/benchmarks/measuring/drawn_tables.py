@@ -12,13 +12,16 @@ import pandas as pd
 from upath import UPath
 
 from rakuten_assets.benchmarks.near_duplicates import drawn_images
+from rakuten_assets.dataset.layout import SPLITS, CatalogFolder
 from rakuten_assets.dataset.manifest import build_manifest
 from rakuten_assets.extraction.storing.features import shard_table
 from rakuten_assets.extraction.storing.key_index import KeyIndex
 from rakuten_assets.extraction.storing.segments import KEY_BYTES, SegmentIndex
 from rakuten_assets.integrity.duplicates.candidates import CANDIDATE_COLUMNS, Candidates
+from rakuten_assets.integrity.duplicates.groups import duplicate_groups
 from rakuten_assets.integrity.duplicates.verification import OUTLINE_SIDE
 from rakuten_assets.integrity.reading.schema import SCAN_COLUMNS, SCAN_SCHEMA, SCAN_VERSION, typed
+from rakuten_assets.integrity.validation import GROUPED_COLUMNS
 from rakuten_assets.storage.tables import table_bytes
 
 DRAWN_ROWS = 20_000
@@ -30,10 +33,11 @@ class BytesARow:
 
     Attributes:
         manifest_file, scan_file, sidecar_file: on storage.
-        manifest, scan, sidecar: as a frame in memory.
+        manifest, scan, groups, sidecar: as a frame in memory.
+        grouped_scan: of the scan, the columns that images are grouped by.
         index: in the row store's index, once built; index_peak: while it is built.
         search: the hash search at its peak; outlines: those of the images that are compared on pixels.
-        path: an image's path on a bucket.
+        path: what an image's path is made from.
     """
 
     manifest_file: float
@@ -41,6 +45,8 @@ class BytesARow:
     sidecar_file: float
     manifest: float
     scan: float
+    grouped_scan: float
+    groups: float
     sidecar: float
     index: float
     index_peak: float
@@ -58,11 +64,15 @@ def measured(rows: int = DRAWN_ROWS) -> BytesARow:
     index, index_peak = _held(lambda: _index(rows))
     # Of two sizes: the room for tiles is the same for any number of images.
     half, whole = (_held(functools.partial(_search, part))[1] for part in (images.iloc[: rows // 2], images))
-    folder = UPath("memory://bucket/images/image_train")
-    path, _ = _held(lambda: [folder / name.rpartition("/")[2] for name in manifest["file"]])
+    root = UPath("memory://bucket")
+    catalog = CatalogFolder(root, root, root, root, {split: root / split for split in SPLITS})
+    path, _ = _held(lambda: catalog.image_paths(manifest["file"]))
+    # Nothing is near a blank image: no file is looked for.
+    groups = duplicate_groups(scan.assign(blank=True), catalog.image_paths(manifest["file"]))
     small = KEY_BYTES + 4  # of a segment's keys and checksums, as they are read
     frames = {"manifest": manifest, "scan": scan, "sidecar": sidecar}
     files = {f"{name}_file": len(table_bytes(frame, name)) / rows for name, frame in frames.items()}
+    frames |= {"grouped_scan": scan[list(GROUPED_COLUMNS)], "groups": groups}
     weights = {
         name: frame.memory_usage(deep=True, index=False).sum() / rows for name, frame in frames.items()
     }

@@ -14,7 +14,7 @@ from rakuten_assets.defs.io_managers.parquet import ParquetIOManager
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.shards import ShardPartitions
 from rakuten_assets.defs.verdicts import Gives, publish
-from rakuten_assets.integrity.validation import refuse_failed_scans
+from rakuten_assets.integrity.validation import SHARE_COLUMNS, refuse_failed_scans
 from rakuten_assets.outputs.names import GALLERY_FILE
 from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.runtime.progress import Progress, paced
@@ -43,6 +43,7 @@ def build_augmentation(shards: ShardPartitions) -> list[dg.AssetsDefinition]:
         {"pandas"},
         SUMS_CHECKS,
         shards=shards,
+        reads={"image_scan": (*SHARE_COLUMNS, "sha256")},
         columns=SUMS_COLUMNS,
         exclusive=True,
     )

@@ -12,8 +12,10 @@ from rakuten_assets.defs.presentation import details
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.storage.arrays import array_version
 
+_READS = {"image_scan": ("split", "row", "file", "status")}
 
-@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)
+
+@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS, reads=_READS)
 def train_valid(
     context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
 ) -> Gives[np.ndarray]:
@@ -24,7 +26,7 @@ def train_valid(
     yield from _mask(context, image_manifest, image_scan, "train")
 
 
-@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS)
+@stage_asset("catalog", "npy", {"numpy"}, MASK_CHECKS, reads=_READS)
 def test_valid(
     context: dg.AssetExecutionContext, image_manifest: pd.DataFrame, image_scan: dict[str, pd.DataFrame]
 ) -> Gives[np.ndarray]:

@@ -11,6 +11,7 @@ from rakuten_assets.defs.catalog.metadata import groups_metadata, report_metadat
 from rakuten_assets.defs.policy import stage_asset
 from rakuten_assets.defs.verdicts import Gives, publish
 from rakuten_assets.integrity.validation import (
+    GROUPED_COLUMNS,
     ReportLimits,
     groups_complete,
     in_manifest_order,
@@ -28,7 +29,15 @@ Scans = dict[str, pd.DataFrame]
 
 # Both go before the features, which take most of a run's time: what is the matter with the images is known first.
 # It also keeps the report's peak of memory apart from what inference engines leave behind.
-@stage_asset("catalog", "parquet", {"pandas"}, GROUP_CHECKS, exclusive=True, sooner=True)
+@stage_asset(
+    "catalog",
+    "parquet",
+    {"pandas"},
+    GROUP_CHECKS,
+    reads={"image_scan": GROUPED_COLUMNS},
+    exclusive=True,
+    sooner=True,
+)
 def duplicate_groups(
     context: dg.AssetExecutionContext,
     image_manifest: pd.DataFrame,

@@ -31,6 +31,7 @@ from rakuten_assets.extraction.metadata import (
 from rakuten_assets.extraction.preprocessing import DatasetNormalisation
 from rakuten_assets.extraction.specification import ExtractorSpec, extractor_specs
 from rakuten_assets.extraction.storing.features import (
+    SCANNED_COLUMNS,
     FeatureArray,
     content_digest,
     extract_shard,
@@ -42,7 +43,7 @@ from rakuten_assets.extraction.validation import (
     matrix_verdicts,
     shard_verdicts,
 )
-from rakuten_assets.integrity.validation import refuse_failed_scans
+from rakuten_assets.integrity.validation import SHARE_COLUMNS, refuse_failed_scans
 from rakuten_assets.runtime.progress import Progress, unfinished
 from rakuten_assets.settings import Settings
 from rakuten_assets.source import open_catalog
@@ -77,6 +78,7 @@ def build_family(spec: ExtractorSpec, shards: ShardPartitions) -> list[dg.Assets
             prefix=prefix,
             code_version=code_version,
             shards=shards,
+            reads={"image_scan": dict.fromkeys((*SHARE_COLUMNS, *SCANNED_COLUMNS))},
             deps=["dataset_statistics"] if needs_statistics else [],
             exclusive=True,
         )

@@ -1,7 +1,7 @@
 """What the IO managers share: where an asset's file lies, one or many partitions, and how a bad file is told."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_origin
@@ -18,6 +18,9 @@ from rakuten_assets.storage.reading import read_together
 
 COLUMN_SCHEMA = "dagster/column_schema"
 """Metadata of a table's columns: of the definition, what they hold; of what was stored, their types, too."""
+
+COLUMNS = "columns"
+"""Metadata of an input: the columns of a table that the asset reads."""
 
 _ROWS, _ROWS_OF_A_PARTITION = "dagster/row_count", "dagster/partition_row_count"
 
@@ -57,6 +60,10 @@ class FileIOManager(dg.IOManager):
             FileNotFoundError: if it is not there.
             StoreError: if it is damaged.
         """
+
+    def reader(self, context: dg.InputContext) -> Callable[[UPath], Any]:
+        """What loads a file of this input: `read`, unless the input asks for a part of it."""
+        return self.read
 
     def commit_file(self, file: UPath) -> UPath:
         """The file that `write` writes last. If it exists, the value was stored whole."""
@@ -149,10 +156,10 @@ class FileIOManager(dg.IOManager):
             return self._load(context)
 
     def _load(self, context: dg.InputContext) -> Any:
-        keys = _partitions(context)
+        keys, read = _partitions(context), self.reader(context)
         if keys is None:
             with self._told_clearly(context, None):
-                return self.read(self._file(context, None))
+                return read(self._file(context, None))
         files = {key: self._file(context, key) for key in keys}
         far = not is_local(self.storage.root)
         if not far:  # All that is missing is told before anything is read; a bucket would be asked twice.
@@ -160,7 +167,7 @@ class FileIOManager(dg.IOManager):
                 context, [key for key, file in files.items() if not self.present(file)], keys
             )
         values, missing = {}, []
-        for key, value in read_together(lambda key: self.read(files[key]), keys, far):
+        for key, value in read_together(lambda key: read(files[key]), keys, far):
             with self._told_clearly(context, key):
                 try:
                     values[key] = value()

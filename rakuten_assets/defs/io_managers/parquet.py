@@ -1,12 +1,14 @@
 """Tables as parquet: pandas frames in and out, index and dtypes kept."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import dagster as dg
 import pandas as pd
 from upath import UPath
 
-from rakuten_assets.defs.io_managers.base import FileIOManager
+from rakuten_assets.defs.io_managers.base import COLUMNS, FileIOManager
 from rakuten_assets.errors import StoreError
 from rakuten_assets.storage.tables import read_table, write_table
 from rakuten_assets.units import human_bytes
@@ -33,3 +35,8 @@ class ParquetIOManager(FileIOManager):
 
     def read(self, file: UPath) -> pd.DataFrame:
         return read_table(file)
+
+    def reader(self, context: dg.InputContext) -> Callable[[UPath], pd.DataFrame]:
+        """Of the columns alone that the input's metadata `columns` names, where it does."""
+        columns = (context.definition_metadata or {}).get(COLUMNS)
+        return self.read if columns is None else partial(read_table, columns=list(columns))

@@ -27,7 +27,8 @@ from rakuten_assets.storage.tables import read_table
 if TYPE_CHECKING:  # The pipeline's module is heavy; a value that was stored needs none of it.
     from rakuten_assets.extraction.pipeline import ExtractionReport, Extractor
 
-ROW_COLUMNS = ("row", "index", "image_id", "product_id", "file", "sha256", "valid")
+SCANNED_COLUMNS = ("row", "index", "image_id", "product_id", "file", "sha256")
+ROW_COLUMNS = (*SCANNED_COLUMNS, "valid")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class FeatureArray:
 def shard_table(scanned: pd.DataFrame) -> pd.DataFrame:
     """The row sidecar of a shard, from its scanned manifest rows (columns of manifest and scan)."""
     valid = scanned["status"].eq("ok").to_numpy(dtype=bool)
-    columns = {name: scanned[name].reset_index(drop=True) for name in ROW_COLUMNS[:-1]}
+    columns = {name: scanned[name].reset_index(drop=True) for name in SCANNED_COLUMNS}
     return pd.DataFrame({**columns, "valid": valid})
 
 

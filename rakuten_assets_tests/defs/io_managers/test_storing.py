@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from rakuten_assets.defs.io_managers.base import FileIOManager
+from rakuten_assets.defs.io_managers.base import COLUMNS, FileIOManager
 from rakuten_assets.defs.io_managers.head import HeadIOManager
 from rakuten_assets.defs.io_managers.json import JsonIOManager
 from rakuten_assets.defs.io_managers.npy import NpyIOManager
@@ -179,6 +179,22 @@ def test_all_partitions_load_into_an_unpartitioned_asset(
     _run(kind(storage), [source, sink], ("00", "03"))
     assert list(loaded[0]) == KEYS
     _same(loaded[0]["02"], make(2))
+
+
+def test_an_input_that_asks_for_columns_gets_no_others(storage: Storage) -> None:
+    frame, seen = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, 1.5]}), []
+
+    @dg.asset
+    def table() -> pd.DataFrame:
+        return frame
+
+    @dg.asset(ins={"table": dg.AssetIn(metadata={COLUMNS: ["c", "a"]})})
+    def some(table: pd.DataFrame) -> pd.DataFrame:
+        seen.append(table)
+        return table
+
+    assert dg.materialize([table, some], resources={"io_manager": ParquetIOManager(storage)}).success
+    pd.testing.assert_frame_equal(seen[0], frame[["c", "a"]])
 
 
 def test_a_document_whose_writer_was_killed_is_the_one_before(storage: Storage) -> None:
