@@ -8,7 +8,7 @@ says what and starts Dagster's own command over all shards, which computes only 
 |---|---|
 | 0 | nothing was due, or the run ended well |
 | 1 | `--check`: something is due; else: the run failed |
-| 2 | it was not looked at: a wrong argument, no catalogue |
+| 2 | it was not looked at, or not run: a wrong argument, no catalogue, Dagster's records cannot be read |
 | 70 | it was not: a defect of this program |
 | 130 | interrupted |
 """
@@ -19,26 +19,39 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import CatalogError, SettingsError
 from rakuten_assets.outputs.whole_run import WholeRun, changes_since, last_whole_run
 from rakuten_assets.runtime.console import refusals_told, run_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
+from rakuten_assets.variables import PREFIX
 
 EVERYTHING = "not group:finetuning"
 """What a run of everything makes, as Dagster's `--select`: fine-tuning takes hours, and nothing else needs it."""
 
-_DUE = _FAILED = 1
+_DUE = 1
+
+Start = Callable[[list[str], Mapping[str, str]], int]
 
 
-def main(arguments: Sequence[str] | None = None, start: Callable[[list[str]], int] = subprocess.call) -> int:
+def become(command: list[str], environment: Mapping[str, str]) -> int:
+    """Go on as another program: every signal reaches it, and its exit status is this one's. Where that cannot be
+    (Windows), run it and give its exit status."""
+    sys.stdout.flush()
+    if os.name != "nt":
+        os.execve(command[0], command, dict(environment))
+    return subprocess.call(command, env=dict(environment))
+
+
+def main(arguments: Sequence[str] | None = None, start: Start = become) -> int:
     """Run the command; returns the exit status.
 
     Args:
-        start: runs a command to its end and gives its exit status.
+        start: runs a command in an environment to its end, and gives its exit status.
     """
     given = _parser().parse_args(arguments)
     return refusals_told(lambda: _run(given.check, start), "the storage", "start the command again")
@@ -55,9 +68,11 @@ def reasons_to_run(settings: Settings, last: WholeRun | None) -> list[str]:
     from rakuten_assets.defs.outputs.whole import state_now
 
     if last is None:
+        if settings.data_dir is not None:
+            find_catalog(settings.data_dir)  # What is missing is told now, not by a run.
         return [f"no run of everything is on record in {settings.storage}"]
-    if not _dagster_knows(last.run):
-        return [f"run {last.run[:8]} is not in Dagster's records (DAGSTER_HOME={os.environ['DAGSTER_HOME']})"]
+    if reason := _not_as_recorded(last):
+        return [reason]
     try:
         return changes_since(last, state_now(settings))
     except CatalogError as error:
@@ -66,7 +81,7 @@ def reasons_to_run(settings: Settings, last: WholeRun | None) -> list[str]:
         raise
 
 
-def _run(check: bool, start: Callable[[list[str]], int]) -> int:
+def _run(check: bool, start: Start) -> int:
     settings = Settings.load()
     last = last_whole_run(Storage(settings.storage, settings.shards))
     reasons = reasons_to_run(settings, last)
@@ -88,16 +103,33 @@ def _run(check: bool, start: Callable[[list[str]], int]) -> int:
     keys = shard_keys(settings.shards)
     options = ["-m", "rakuten_assets.definitions", "--select", EVERYTHING]
     command = ["asset", "materialize", *options, "--partition-range", f"{keys[0]}...{keys[-1]}"]
-    return _FAILED if start([sys.executable, "-m", "dagster", *command]) else 0
+    # Dagster's command reads `.env` before it looks for the storage: it would find another where that says more.
+    environment = {**os.environ, f"{PREFIX}STORAGE": str(settings.storage)}
+    return start([sys.executable, "-m", "dagster", *command], environment)
 
 
-def _dagster_knows(run: str) -> bool:
-    if not os.environ.get("DAGSTER_HOME"):
-        return True  # Then Dagster keeps no records.
+def _not_as_recorded(last: WholeRun) -> str:
+    """What Dagster's records say against a run of everything; "" if nothing, or if there are none."""
+    if not (home := os.environ.get("DAGSTER_HOME")):
+        return ""
     import dagster as dg
 
-    with dg.DagsterInstance.get() as instance:
-        return instance.has_run(run)
+    from rakuten_assets.defs.outputs.whole import not_of_run
+
+    where = f"Dagster's records (DAGSTER_HOME={home})"
+    try:
+        with dg.DagsterInstance.get() as instance:
+            run = instance.get_run_by_id(last.run)
+            keys = [dg.AssetKey.from_user_string(name) for name in last.assets]
+            others = not_of_run(last.run, keys, instance)
+    except Exception as error:  # of Dagster, or of the database that its configuration names
+        reason = " ".join(str(error).split())[:300]
+        raise SettingsError(f"{where} cannot be read: {reason}") from error
+    if run is None or run.status != dg.DagsterRunStatus.SUCCESS:
+        state = "is not" if run is None else f"is {run.status.value.lower()}"
+        return f"run {last.run[:8]} {state} in {where}"
+    more = f" and {len(others) - 1} more assets" if len(others) > 1 else ""
+    return f"{others[0]}{more}: not of run {last.run[:8]} in {where}" if others else ""
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -22,13 +22,12 @@ from typing import Any, cast
 import dagster as dg
 
 from rakuten_assets.defs.cluster.same_settings import refuse_other_settings
-from rakuten_assets.defs.outputs.whole import is_whole, keep_if_unchanged
+from rakuten_assets.defs.outputs.whole import WholeRunWatch, is_whole
 from rakuten_assets.defs.policy import EXCLUSIVE
 from rakuten_assets.defs.preflight import check_run
 from rakuten_assets.defs.resources import shown_settings
 from rakuten_assets.defs.steps.retries import asked_again
 from rakuten_assets.defs.summary import RunSummary
-from rakuten_assets.errors import RakutenAssetsError
 from rakuten_assets.outputs.whole_run import REFRESH
 from rakuten_assets.settings import Settings
 
@@ -85,18 +84,24 @@ class ToldExecutor(dg.Executor):
         steps = execution_plan.step_keys_to_execute
         # It may fetch weights, and asks the store.
         asked_again(lambda: check_run(self._settings, steps, run.tags), plan_context.log)
-        summary = RunSummary()
+        summary, watch = RunSummary(), None
+        if is_whole(run, steps, self._everything, self._settings.shards):
+            watch = WholeRunWatch(self._settings)
         for event in self._inner.execute(plan_context, execution_plan):
             summary.add(event)
+            if watch is not None:
+                watch.add(event)
             yield event
         if summary.failed:
             return
         lines = summary.lines(self._settings, time.monotonic() - started)
-        if self._everything and is_whole(run, steps, self._everything, self._settings.shards):
+        if watch is not None:
             try:
-                keep_if_unchanged(self._settings, run.run_id, summary.read, lines[1:])
-            except (RakutenAssetsError, OSError) as error:  # What is told at the end fails no run.
-                plan_context.log.warning(f"{error}: this run is not recorded, and {REFRESH} starts another")
+                why_not = watch.keep(run.run_id, summary.read, lines[1:], plan_context.instance)
+            except Exception as error:  # What is told at the end fails no run.
+                why_not = f"{type(error).__name__}: {error}"
+            if why_not:
+                plan_context.log.warning(f"{REFRESH} will start another run: {why_not}")
         plan_context.log.info("\n".join(lines))
 
 

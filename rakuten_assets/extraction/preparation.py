@@ -29,6 +29,9 @@ from rakuten_assets.storage import Storage
 from rakuten_assets.storage.files import sha256_of_json
 from rakuten_assets.storage.records import read_recorded, record_file
 
+_DESCRIPTION_VERSION = 2
+"""Changes whenever a network may be described otherwise: earlier descriptions are not looked at."""
+
 
 def prepare(
     settings: Settings, backbone: str, log: Callable[[str], None]
@@ -155,6 +158,10 @@ def _describe(cache: UPath, backbone: Backbone, log: Callable[[str], None]) -> B
 
 
 def _description_file(cache: UPath, backbone: Backbone) -> UPath:
-    asked = {**backbone.as_dict(), "versions": {name: version(name) for name in backbone.distributions}}
+    asked = {
+        **backbone.as_dict(),
+        "description": _DESCRIPTION_VERSION,
+        "versions": {name: version(name) for name in backbone.distributions},
+    }
     digest = sha256_of_json(asked)
     return cache / "backbones" / f"{backbone.family}-{digest[:16]}.zip"

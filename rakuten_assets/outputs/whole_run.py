@@ -39,6 +39,7 @@ class WholeRun:
         settings: name of each variable -> its value as text; without those that belong to a machine.
         extractors: backbone -> digest of its extractor's fingerprint.
         files: name of each of the catalogue's files or folders -> the version that the run read.
+        assets: those that it made.
         left: path below the storage -> version of each file of `assets/` and `outputs/`, after the run.
         told: lines of its summary.
     """
@@ -49,6 +50,7 @@ class WholeRun:
     settings: Mapping[str, str]
     extractors: Mapping[str, str]
     files: Mapping[str, str]
+    assets: Sequence[str]
     left: Mapping[str, str]
     told: Sequence[str]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +41,31 @@ def versions_below(folder: Path | UPath) -> dict[str, str]:
 
 
 def _below_local(folder: Path) -> dict[str, str]:
-    found = {}
-    for path in folder.rglob("*"):
-        try:
-            status = path.stat()
-        except FileNotFoundError:  # Another process has just removed it, or a link leads nowhere.
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=_unless_gone, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:  # a link to a folder above it
+            folders.clear()
             continue
-        if path.is_file():
-            found[path.relative_to(folder).as_posix()] = f"{status.st_size} {status.st_mtime_ns}"
+        seen.add(place)
+        for name in names:
+            path = Path(parent, name)
+            try:
+                status = path.stat()
+            except OSError as error:
+                if error.errno != errno.ELOOP:  # a link to itself
+                    _unless_gone(error)
+                continue
+            if stat.S_ISREG(status.st_mode):
+                found[path.relative_to(folder).as_posix()] = f"{status.st_size} {status.st_mtime_ns}"
     return found
+
+
+def _unless_gone(error: OSError) -> None:
+    """Raise it, unless another process has just removed the file, or a link leads nowhere."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
 
 
 def _below_far(folder: Any) -> dict[str, str]:

@@ -17,6 +17,7 @@ from upath import UPath
 
 from rakuten_assets.backbones import find_backbone
 from rakuten_assets.errors import WeightsError
+from rakuten_assets.extraction.networks.builders import describe_timm
 from rakuten_assets.extraction.networks.seeded import make_seeded_weights, weights_on_disk
 from rakuten_assets.extraction.networks.weights import find_weights
 from rakuten_assets.extraction.pipeline import Extractor
@@ -81,6 +82,14 @@ def test_features_are_timms_on_both_engines(name: str, tmp_path: Path, files: li
     for engine in ("openvino", "torch"):
         rows = extracted(settings.model_copy(update={"engine": engine}), f"timm:{name}", files)
         assert np.abs(rows - expected).max() <= TOLERANCE * largest, engine
+
+
+@pytest.mark.parametrize(
+    ("name", "dim"), [("mobilenetv3_small_050.lamb_in1k", 1024), ("vit_tiny_patch16_224.augreg_in21k", 192)]
+)
+def test_a_vector_is_as_long_as_what_the_network_gives(name: str, dim: int) -> None:
+    # timm calls 288 and 192 their numbers of features.
+    assert describe_timm(find_backbone(f"timm:{name}")).feature_dim == dim
 
 
 @pytest.mark.slow

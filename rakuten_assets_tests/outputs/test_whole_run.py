@@ -27,6 +27,7 @@ RUN = WholeRun(
     settings={"RAKUTEN_SHARDS": "16", "RAKUTEN_CROP": "none", "RAKUTEN_WEIGHTS": ""},
     extractors={"resnet18": "1", "swin_t": "2"},
     files={"x_train_csv": "a", "train_images": "b"},
+    assets=["x_train", "resnet18/metadata"],
     left={f"assets/x_train/{number}.parquet": f"{number} 1" for number in range(6)},
     told=["rows: 3", "warnings: none"],
 )
@@ -75,7 +76,7 @@ def test_nothing_has_changed_where_all_is_as_it_was() -> None:
     assert changes_since(RUN, RUN) == []
     # When it is looked at, there is no run, and whatever else lies there is not the run's.
     more = {**RUN.left, "outputs/notes.txt": "1 1"}
-    assert changes_since(RUN, replace(RUN, run="", ended="", told=[], left=more)) == []
+    assert changes_since(RUN, replace(RUN, run="", ended="", told=[], assets=[], left=more)) == []
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,32 @@ def test_a_content_put_back_on_a_disk_is_of_the_version_that_its_time_says(tmp_p
     assert versions_below(tmp_path) == before  # That is the price of not reading it.
 
 
-def test_a_link_to_nowhere_is_no_file(tmp_path: Path) -> None:
+def test_a_link_to_nowhere_or_to_itself_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert versions_below(tmp_path) == {}
+
+
+def test_folders_that_lie_on_another_disk_are_looked_into(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for place in (folder, elsewhere / "deep"):
+        place.mkdir(parents=True)
+    (elsewhere / "deep" / "file").write_bytes(b"1")
+    (folder / "asset").symlink_to(elsewhere)
+    (elsewhere / "deep" / "up").symlink_to(folder)  # round and round
+    assert list(versions_below(folder)) == ["asset/deep/file"]
+    (elsewhere / "deep" / "file").unlink()
+    assert versions_below(folder) == {}
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    try:
+        with pytest.raises(PermissionError):
+            versions_below(tmp_path)
+    finally:
+        (tmp_path / "closed").chmod(0o700)
 
 
 def test_many_objects_are_one_request(server: BucketServer, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 from typing import Any
 
+import torch
 from torch import nn
 
 from rakuten_assets.backbones import Backbone, Normalisation, Release
@@ -33,7 +34,7 @@ def describe_timm(backbone: Backbone) -> Backbone:
     """Complete a timm backbone by what timm knows of it: dimension, input, normalisation, weights.
 
     Raises:
-        WeightsError: timm has no network of that name.
+        WeightsError: timm has no network of that name, or it gives no vector a picture.
     """
     import timm
 
@@ -62,7 +63,7 @@ def describe_timm(backbone: Backbone) -> Backbone:
     classifier = published.get("classifier")
     return dataclasses.replace(
         backbone,
-        feature_dim=int(model.num_features),
+        feature_dim=_length_of_a_vector(model, side, backbone),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         classifier=classifier if isinstance(classifier, str) else "",
         releases=releases,
@@ -71,3 +72,14 @@ def describe_timm(backbone: Backbone) -> Backbone:
         document_side=side if published.get("fixed_input_size") else 224,
         describer="",
     )
+
+
+def _length_of_a_vector(model: nn.Module, side: int, backbone: Backbone) -> int:
+    """What the network gives for one picture: what timm calls its number of features may be another layer's."""
+    with torch.inference_mode():
+        shape = tuple(model.eval()(torch.zeros(1, 3, side, side)).shape)
+    if len(shape) != 2:
+        raise WeightsError(
+            f"{backbone.name} gives {shape} for one picture, not a vector; choose a network of timm that pools"
+        )
+    return int(shape[1])
