@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from rakuten_assets.runtime.machine import usable_cores
 from rakuten_assets.settings import variable_names
 
 if TYPE_CHECKING:  # It is heavy, and few files need it.
@@ -28,6 +29,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Whoever runs the tests may have a Dagster home: no test writes there, or takes its folder for the project's.
     os.environ.pop("DAGSTER_HOME", None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the longest tests wait for daemons and processes a fifth of their time."""
+    return usable_cores() + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,8 +24,7 @@ from rakuten_assets.storage.tree import versions_below
 REFRESH = "python -m rakuten_assets.refresh"
 """The command that looks at the record."""
 
-MOST_NAMED = 3
-"""Files that one reason names."""
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -137,5 +136,5 @@ def changes_since(last: WholeRun, now: WholeRun) -> list[str]:
 
 def _named(names: Sequence[str], what: str) -> Iterator[str]:
     if names:
-        more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-        yield f"{', '.join(names[:MOST_NAMED])}{more} in the storage: {what}"
+        more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+        yield f"{', '.join(names[:_MOST_NAMED])}{more} in the storage: {what}"
