@@ -159,6 +159,17 @@ def test_where_nothing_was_run_everything_is(place: Place, capsys: pytest.Captur
     assert EVERYTHING in command
 
 
+def test_the_run_gets_the_storage_that_was_looked_at(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Dagster's command would read `.env`, find another DAGSTER_HOME there, and a storage beside that.
+    monkeypatch.delenv("RAKUTEN_STORAGE")
+    monkeypatch.chdir(tmp_path)
+    starts = Starts()
+    assert _said(capsys, start=starts)[0] == 0
+    assert starts.storages == [str(tmp_path / "storage")]
+
+
 def test_a_run_that_fails_is_told_by_the_status(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     assert _said(capsys, start=Starts(status=9))[0] == 9
 

@@ -202,6 +202,21 @@ def test_a_failed_run_is_known_as_one(project: Project, tmp_path: Path) -> None:
     assert summary.failed
 
 
+def test_what_was_read_outside_is_known_where_all_steps_have_read_the_same() -> None:
+    summary = RunSummary()
+    seen = [("a", {"x_csv": "1", "images": "7"}), ("b", {"x_csv": "1"}), ("c", {"images": "8"}), ("d", {})]
+    for name, versions in seen:
+        tags = {f"dagster/input_data_version/{key}": version for key, version in versions.items()}
+        made = dg.AssetMaterialization(name, tags={**tags, "other": "9"})
+        summary.add(
+            SimpleNamespace(
+                event_type_value="ASSET_MATERIALIZATION",
+                step_materialization_data=SimpleNamespace(materialization=made),
+            )
+        )
+    assert summary.read == {"x_csv": "1"}
+
+
 def test_all_shards_are_loaded_where_none_is_named(done: Project) -> None:
     scans = done.defs.load_asset_value("image_scan", instance=done.instance)
     assert isinstance(scans, dict)
