@@ -8,12 +8,14 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.instance.config import dagster_instance_config
 from syrupy.assertion import SnapshotAssertion
 from upath import UPath
 
 import rakuten_assets
 from rakuten_assets.definitions import build_defs
 from rakuten_assets.defs.executor import PRELOADED
+from rakuten_assets.defs.policy import EXCLUSIVE, POOL
 from rakuten_assets.errors import SettingsError
 from rakuten_assets.settings import Settings
 
@@ -143,6 +145,19 @@ def test_resources_can_be_replaced() -> None:
     marker = object()
     defs = build_defs(Settings(), resources={"settings": marker})
     assert defs.get_repository_def().get_top_level_resources()["settings"].resource_fn(None) is marker
+
+
+def test_heavy_steps_share_a_pool_of_one_run() -> None:
+    graph = build_defs(Settings(backbone="resnet18")).resolve_implicit_global_asset_job_def()
+    steps = {node.name: node.definition for node in graph.nodes}
+    heavy = {name for name, step in steps.items() if EXCLUSIVE.items() <= step.tags.items()}
+    assert {"image_scan", "resnet18__train_features", "duplicate_groups"} <= heavy
+    assert "x_train" in steps.keys() - heavy
+    assert {name: step.pools for name, step in steps.items()} == {
+        name: {POOL} if name in heavy else set() for name in steps
+    }
+    content, _ = dagster_instance_config(str(PACKAGE.parent / ".dagster"))
+    assert content["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
 
 
 def test_a_wrong_setting_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:

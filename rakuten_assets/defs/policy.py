@@ -19,6 +19,9 @@ from rakuten_assets.runtime.machine import release_free_memory
 EXCLUSIVE = {"rakuten/cores": "all"}
 """Tag of a step that keeps every core busy, or fills memory: the multiprocess executor runs one of them at a time."""
 
+POOL = "cores"
+"""Pool of such steps: `dagster.yaml` says how many runs that have any may be under way at a time."""
+
 SOONER = {"dagster/priority": "1"}
 """Tag of a step that goes before others that could start at the same time, whatever the executor."""
 
@@ -115,6 +118,7 @@ def stage_asset(
             automation_condition=WHEN_INPUTS_CHANGE if light else None,
             freshness_policy=FRESH if fresh else None,
             op_tags=tags or None,
+            pool=POOL if exclusive else None,
         )
         step = then_release if exclusive else function
         return make(retrying(reusing(step, io_manager) if reused else step))

@@ -91,6 +91,8 @@ def test_dagster_takes_its_file_and_a_dead_worker_is_noticed_in_two_minutes(tmp_
         str(tmp_path / "dagster_home")
     )  # refuses what its schema does not know
     assert content["concurrency"]["runs"]["max_concurrent_runs"] == 3
+    # By the step, a killed run's slot would stay taken, and a command at a terminal would wait for it.
+    assert content["concurrency"]["pools"] == {"granularity": "run", "default_limit": 3}
     assert content["run_monitoring"]["max_resume_run_attempts"] == 0
     assert content["run_retries"]["retry_on_asset_or_op_failure"] is False
     assert LOOKS * content["run_monitoring"]["poll_interval_seconds"] < 120
