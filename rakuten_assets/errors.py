@@ -81,3 +81,8 @@ class MetricsError(RakutenAssetsError):
 
 class DeploymentError(RakutenAssetsError):
     """A deployment's files cannot be written where they were asked for."""
+
+
+def in_a_line(error: BaseException) -> str:
+    """What somebody else's error says, as a part of a sentence: its first 300 characters, without line breaks."""
+    return " ".join(str(error).split())[:300]

@@ -22,15 +22,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from rakuten_assets.dataset.layout import find_catalog
-from rakuten_assets.dataset.sharding import shard_keys
-from rakuten_assets.errors import CatalogError, SettingsError
+from rakuten_assets.errors import CatalogError, SettingsError, in_a_line
+from rakuten_assets.outputs.names import materialization
 from rakuten_assets.outputs.whole_run import WholeRun, changes_since, last_whole_run
 from rakuten_assets.runtime.console import refusals_told, run_command
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 from rakuten_assets.variables import PREFIX
 
-EVERYTHING = "not group:finetuning"
+ALL_BUT_FINE_TUNING = "not group:finetuning"
 """What a run of everything makes, as Dagster's `--select`: fine-tuning takes hours, and nothing else needs it."""
 
 _DUE = 1
@@ -100,12 +100,9 @@ def _run(check: bool, start: Start) -> int:
             "daemon. Choose Materialize all in the interface, switch the schedule refresh_stale_shards on, or set it "
             "to 0 for one run over all shards"
         )
-    keys = shard_keys(settings.shards)
-    options = ["-m", "rakuten_assets.definitions", "--select", EVERYTHING]
-    command = ["asset", "materialize", *options, "--partition-range", f"{keys[0]}...{keys[-1]}"]
     # Dagster's command reads `.env` before it looks for the storage: it would find another where that says more.
     environment = {**os.environ, f"{PREFIX}STORAGE": str(settings.storage)}
-    return start([sys.executable, "-m", "dagster", *command], environment)
+    return start([sys.executable, *materialization(ALL_BUT_FINE_TUNING, settings.shards)], environment)
 
 
 def _not_as_recorded(last: WholeRun) -> str:
@@ -123,8 +120,7 @@ def _not_as_recorded(last: WholeRun) -> str:
             keys = [dg.AssetKey.from_user_string(name) for name in last.assets]
             others = not_of_run(last.run, keys, instance)
     except Exception as error:  # of Dagster, or of the database that its configuration names
-        reason = " ".join(str(error).split())[:300]
-        raise SettingsError(f"{where} cannot be read: {reason}") from error
+        raise SettingsError(f"{where} cannot be read: {in_a_line(error)}") from error
     if run is None or run.status != dg.DagsterRunStatus.SUCCESS:
         state = "is not" if run is None else f"is {run.status.value.lower()}"
         return f"run {last.run[:8]} {state} in {where}"

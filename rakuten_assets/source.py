@@ -47,6 +47,15 @@ def open_catalog(settings: Settings, log: Callable[[str], None] | None = None) -
     return find_catalog(root)
 
 
+def present_catalog(settings: Settings) -> CatalogFolder:
+    """The catalogue that the settings name, as it lies there now: nothing is generated.
+
+    Raises:
+        CatalogError: if files are missing.
+    """
+    return find_catalog(settings.data_dir or synthetic_root(settings))
+
+
 def synthetic_root(settings: Settings) -> Path:
     """Folder of the synthetic catalogue: in the storage, or below the project's root where that is a bucket."""
     base = Path(settings.storage) if is_local(settings.storage) else project_root() / "storage"

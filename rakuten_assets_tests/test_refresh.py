@@ -23,7 +23,7 @@ from rakuten_assets.defs.outputs.whole import WholeRunWatch, is_whole, state_now
 from rakuten_assets.defs.raw.files import FILES, file_versions
 from rakuten_assets.errors import WeightsError
 from rakuten_assets.outputs.whole_run import WholeRun, last_whole_run
-from rakuten_assets.refresh import EVERYTHING, main
+from rakuten_assets.refresh import ALL_BUT_FINE_TUNING, main
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import write_array_record
@@ -156,7 +156,7 @@ def test_where_nothing_was_run_everything_is(place: Place, capsys: pytest.Captur
     (command,) = starts.commands
     assert command[:5] == [sys.executable, "-m", "dagster", "asset", "materialize"]
     assert command[-2:] == ["--partition-range", "00...03"]
-    assert EVERYTHING in command
+    assert ALL_BUT_FINE_TUNING in command
 
 
 def test_the_run_gets_the_storage_that_was_looked_at(

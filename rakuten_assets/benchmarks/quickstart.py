@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rakuten_assets.benchmarks.measuring.graph import REFRESH, Run, materialization
+from rakuten_assets.benchmarks.measuring.graph import REFRESH, Run
+from rakuten_assets.outputs.names import materialization
 
 COLUMNS = {
     "name": "",

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from rakuten_assets.defs.features.schedules import WHY, refresh_requests
+from rakuten_assets.defs.shards import span_of_run
 from rakuten_assets.runtime.webhook import post_message
 from rakuten_assets.settings import Settings
 
@@ -164,10 +165,7 @@ def tell_news(instance: dg.DagsterInstance, seen: Seen, interface: str, post: Ca
 def _failed_run(instance: dg.DagsterInstance, record: Any, interface: str) -> str:
     run_id = record.event_log_entry.run_id
     run = instance.get_run_by_id(run_id)
-    tags = run.tags if run is not None else {}
-    shards = tags.get("dagster/partition") or "...".join(
-        filter(None, (tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end")))
-    )
+    shards = "...".join(span_of_run(run.tags if run is not None else {}))
     of = f", shards {shards}" if shards else ""
     return f"Run failed{of}: {_reason(instance, record)} {interface}/runs/{run_id}"
 

@@ -11,11 +11,10 @@ from rakuten_assets.backbones.specification import PRETRAINED
 from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.defs.features.names import shards_key
+from rakuten_assets.defs.shards import span_of_run
 from rakuten_assets.errors import ManifestError
 from rakuten_assets.settings import Settings
 from rakuten_assets.storage import Storage, claimed
-
-_PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
 
 
 def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str]) -> None:
@@ -31,7 +30,7 @@ def check_run(settings: Settings, steps: Collection[str], tags: Mapping[str, str
     """
     features = {name: _features(name) for name in settings.backbones}
     by_shard = [step for step in ("image_scan", *chain(*features.values())) if step in steps]
-    if by_shard and not any(tags.get(tag) for tag in _PARTITION_TAGS):
+    if by_shard and not span_of_run(tags):
         keys = shard_keys(settings.shards)
         names = ", ".join(step.replace("__", "/") for step in by_shard)
         raise ManifestError(

@@ -1,6 +1,6 @@
 """The one partitions definition, shared by train and test, and the commands that rebuild shards."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -9,6 +9,10 @@ from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.errors import ManifestError
 
 LOCATION = "rakuten_assets.definitions"
+
+# Tags of a run.
+_ONE = "dagster/partition"
+_FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 class UnknownShardError(ManifestError, dg.DagsterUnknownPartitionError):
@@ -55,8 +59,19 @@ class ShardPartitions(dg.StaticPartitionsDefinition):
 
 def whole_range_request(keys: Sequence[str], run_key: str) -> dg.RunRequest:
     """One run over all shards."""
-    tags = {"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]}
-    return dg.RunRequest(run_key=run_key, tags=tags)
+    return dg.RunRequest(run_key=run_key, tags={_FIRST: keys[0], _LAST: keys[-1]})
+
+
+def span_of_run(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """What a run's tags say of its shards: the first and the last one, the only one, or nothing.
+
+    >>> span_of_run({"dagster/partition": "03"}), span_of_run({})
+    (('03',), ())
+    """
+    if one := tags.get(_ONE):
+        return (one,)
+    first, last = tags.get(_FIRST), tags.get(_LAST)
+    return tuple(filter(None, (first, last))) if first else ()
 
 
 def rebuild_commands(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from rakuten_assets.definitions import build_defs
-from rakuten_assets.errors import MetricsError
+from rakuten_assets.errors import MetricsError, in_a_line
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.metrics import history, stored
 from rakuten_assets.metrics.collector import PartsCollector, registry_of
@@ -83,8 +83,9 @@ def open_history() -> dg.DagsterInstance:
     try:
         return dg.DagsterInstance.get()
     except Exception as error:  # of Dagster, or of the database that its configuration names
-        reason = " ".join(str(error).split())[:300]
-        raise MetricsError(f"the history in DAGSTER_HOME={home} cannot be opened: {reason}") from error
+        raise MetricsError(
+            f"the history in DAGSTER_HOME={home} cannot be opened: {in_a_line(error)}"
+        ) from error
 
 
 class _Once(logging.Filter):

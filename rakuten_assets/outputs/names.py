@@ -1,8 +1,9 @@
-"""Names of the published files, and the command that publishes them again."""
+"""Names of the published files, and the commands that make them."""
 
 from __future__ import annotations
 
 from rakuten_assets.dataset.layout import Split
+from rakuten_assets.dataset.sharding import shard_keys
 
 MANIFEST_FILE = "manifest.json"
 INDEX_FILE = "index.parquet"
@@ -51,3 +52,14 @@ def make_command(*assets: str) -> str:
     'dagster asset materialize -m rakuten_assets.definitions --select outputs'
     """
     return f"dagster asset materialize -m rakuten_assets.definitions --select {','.join(assets)}"
+
+
+def materialization(selection: str, shards: int) -> list[str]:
+    """Arguments of Python for `dagster asset materialize` of a selection over all shards, in one run.
+
+    >>> " ".join(materialization("*", 16))
+    '-m dagster asset materialize -m rakuten_assets.definitions --select * --partition-range 00...15'
+    """
+    keys = shard_keys(shards)
+    command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
+    return [*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"]

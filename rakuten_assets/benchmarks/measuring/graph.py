@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rakuten_assets.benchmarks.measuring.memory import run_watched
-from rakuten_assets.dataset.sharding import shard_keys
+from rakuten_assets.outputs.names import materialization
 
 BARE = ("-m", "rakuten_assets.benchmarks.programs.bare")
 """The command that does the graph's work by the lower floor alone."""
@@ -94,13 +94,6 @@ class Workplace:
         with watch:
             seconds, peak_mb, _ = run_watched(arguments, self.environment())
         return Run(seconds, peak_mb, tuple(watch.seen))
-
-
-def materialization(selection: str, shards: int) -> list[str]:
-    """Arguments of Python for `dagster asset materialize` of a selection over all shards, in one run."""
-    keys = shard_keys(shards)
-    command = ["-m", "dagster", "asset", "materialize", "-m", "rakuten_assets.definitions"]
-    return [*command, "--select", selection, "--partition-range", f"{keys[0]}...{keys[-1]}"]
 
 
 class _StoreWatch:

@@ -9,43 +9,34 @@ from typing import Any
 
 import dagster as dg
 
-from rakuten_assets.dataset.layout import SPLITS, find_catalog
+from rakuten_assets.dataset.layout import SPLITS
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.defs.features.names import matrix_key
 from rakuten_assets.defs.io_managers.features import FeatureIOManager
 from rakuten_assets.defs.raw.files import FILES, file_versions
 from rakuten_assets.defs.resources import shown_settings
+from rakuten_assets.defs.shards import span_of_run
 from rakuten_assets.defs.steps.inputs import CODE
 from rakuten_assets.errors import StoreError
 from rakuten_assets.extraction.specification import extractor_specs
 from rakuten_assets.outputs.whole_run import WholeRun, extractors_now, files_left, keep_whole_run
 from rakuten_assets.runtime.code_identity import code_identity
 from rakuten_assets.settings import MAY_DIFFER, Settings
-from rakuten_assets.source import synthetic_root
+from rakuten_assets.source import present_catalog
 from rakuten_assets.storage import Storage
 from rakuten_assets.storage.arrays import read_array_record
 from rakuten_assets.storage.files import sha256_of_json
 from rakuten_assets.storage.tree import versions_below
 from rakuten_assets.variables import PREFIX
 
-_FIRST, _LAST, _ONE = (
-    "dagster/asset_partition_range_start",
-    "dagster/asset_partition_range_end",
-    "dagster/partition",
-)
 _CHANGE_NO_RESULT = (*MAY_DIFFER, "keep_runs_days", "shards_per_run")
 
 
 def is_whole(run: dg.DagsterRun, steps: Collection[str], everything: Collection[str], shards: int) -> bool:
     """Whether a run makes everything, over all shards, as the settings say and with nothing changed at its launch."""
-    keys, tags = shard_keys(shards), run.tags
-    span = (tags.get(_FIRST, tags.get(_ONE)), tags.get(_LAST, tags.get(_ONE)))
-    return (
-        bool(everything)
-        and not run.run_config
-        and span == (keys[0], keys[-1])
-        and set(everything) <= set(steps)
-    )
+    keys, span = shard_keys(shards), span_of_run(run.tags)
+    over_all = bool(span) and (span[0], span[-1]) == (keys[0], keys[-1])
+    return bool(everything) and not run.run_config and over_all and set(everything) <= set(steps)
 
 
 class WholeRunWatch:
@@ -123,7 +114,7 @@ def state_now(settings: Settings) -> WholeRun:
         OSError, RakutenAssetsError: something cannot be looked at.
     """
     storage = Storage(settings.storage, settings.shards)
-    versions = file_versions(find_catalog(settings.data_dir or synthetic_root(settings)))
+    versions = file_versions(present_catalog(settings))
     return _state(settings, extractors_now(settings), versions, files_left(storage))
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import dagster as dg
 
-from rakuten_assets.dataset.layout import find_catalog
 from rakuten_assets.dataset.sharding import shard_keys
 from rakuten_assets.defs.catalog.metadata import SIGNATURE
 from rakuten_assets.defs.observations import new_observations
@@ -12,7 +11,7 @@ from rakuten_assets.defs.raw.files import file_versions
 from rakuten_assets.defs.shards import whole_range_request
 from rakuten_assets.errors import CatalogError
 from rakuten_assets.settings import Settings
-from rakuten_assets.source import catalog_signature, synthetic_root
+from rakuten_assets.source import catalog_signature, present_catalog
 
 _SECONDS_BETWEEN_LOOKS = 300
 
@@ -42,7 +41,7 @@ def build_sensor(settings: Settings, job: str = "everything") -> dg.SensorDefini
 def change_request(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRequest | dg.SkipReason:
     """A run of everything if the catalogue's files have changed since the last manifest; one run for each change."""
     try:
-        folder = find_catalog(settings.data_dir or synthetic_root(settings))
+        folder = present_catalog(settings)
     except CatalogError as error:
         return dg.SkipReason(str(error))
     signature = catalog_signature(folder)
@@ -54,7 +53,7 @@ def change_request(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRe
 def observations(settings: Settings, instance: dg.DagsterInstance) -> list[dg.AssetObservation]:
     """Observations of the catalogue's files that have changed since they were last read or looked at."""
     try:
-        versions = file_versions(find_catalog(settings.data_dir or synthetic_root(settings)))
+        versions = file_versions(present_catalog(settings))
     except (CatalogError, OSError):  # What is wrong is told by the sensor's reason or by the run.
         return []
     return list(new_observations(versions, instance))
